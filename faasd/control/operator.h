@@ -1,0 +1,57 @@
+// What the owner wants: deploy, remove, look. Every step of a deploy is owned by an object and undone
+// by its destructor, so whatever throws leaves the machine as it was. Called from HTTP threads;
+// thread-safe. What concerns the request path is posted to the event loop.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "faasd/function/function.h"
+#include "oci/image/image.h"
+#include "oci/image/image_store.h"
+
+namespace control {
+
+// A function as the owner sees it. A value; the counts are of the moment of the call.
+struct FunctionStatus {
+  function::Function function;
+  std::shared_ptr<const image::Image> image;
+  std::uint64_t live = 0;    // instances that are launching or serving
+  std::uint64_t parked = 0;  // instances that wait for a connection
+  std::uint64_t queued = 0;  // connections that wait for an instance
+  std::uint64_t invocations = 0;
+};
+
+class Operator;
+
+// One deploy on its way: bytes in, a running function out. Destroyed before `finish` has returned:
+// nothing is recorded and nothing stays. One thread.
+class Deploy {
+ public:
+  virtual ~Deploy() = default;
+  virtual void write(std::string_view bytes) = 0;  // throws sys::Refused
+  virtual FunctionStatus finish() = 0;             // throws sys::Refused
+};
+
+class Operator {
+ public:
+  virtual ~Operator() = default;
+
+  // Throws sys::Refused at once for a bad name, before a byte of the body is read. A known name is
+  // replaced: same address, version n+1, no connection refused.
+  virtual std::unique_ptr<Deploy> begin_deploy(const std::string& name,
+                                               const function::Options& options) = 0;
+  // Stops accepting, lets running instances finish, forgets the function, releases its address and
+  // its image. Throws sys::Refused(not_found).
+  virtual void remove(const std::string& name) = 0;
+  virtual std::optional<FunctionStatus> find(const std::string& name) = 0;
+  virtual std::vector<FunctionStatus> list() = 0;  // sorted by name
+};
+
+}  // namespace control

@@ -1,0 +1,73 @@
+// A Function: a name, an image, an address, limits, a mode. A plain value, copied freely; stored as
+// one JSON file that people may read (see docs/OPERATIONS.md). Units stand last in the names.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/sys/netlink.h"
+
+namespace function {
+
+enum class Protocol {
+  http,  // errors of the daemon are answered in HTTP
+  tcp,   // errors of the daemon just close the connection
+};
+
+struct Limits {
+  std::uint64_t memory_bytes = 256ULL << 20;  // swap is off
+  double cpus = 1.0;
+  std::uint32_t pids = 128;
+  std::chrono::milliseconds timeout{30'000};  // accept to the end of the instance, waiting excluded
+  std::uint32_t concurrency = 64;             // instances of one function at once
+  std::uint32_t queue = 256;                  // connections that wait beyond that
+  std::chrono::milliseconds queue_timeout{10'000};
+  std::uint64_t tmpfs_bytes = 64ULL << 20;  // each of /tmp and /dev/shm
+};
+
+struct Function {
+  std::string name;
+  std::uint64_t version = 1;
+  std::string image;  // digest
+  sys::Ipv4 address;
+  std::uint16_t port = 80;
+  std::vector<std::string> command;  // the image's Entrypoint and Cmd, for people to read
+  std::vector<std::string> env;      // "K=V", added to the image's
+  Limits limits;
+  Protocol protocol = Protocol::http;
+  std::string launcher;  // empty: the daemon's default
+  std::string mode = "ephemeral";
+  std::uint32_t warm = 0;       // parked instances to keep
+  std::string created_at;       // of this version, RFC 3339, UTC
+};
+
+// What the owner may choose at a deploy; everything else follows from the image and the daemon.
+struct Options {
+  Limits limits;
+  std::vector<std::string> env;
+  Protocol protocol = Protocol::http;
+  std::string launcher;
+  std::string mode = "ephemeral";
+  std::uint32_t warm = 0;
+};
+
+// `[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?`; throws sys::Refused(invalid, "bad_name").
+void check_name(std::string_view name);
+
+// Sets one option from its text: the words of the command line and of the query string
+// ("memory" "256M", "cpus" "1.5", "timeout" "30s", "env" "K=V", "queue_timeout" "10s", "tmpfs",
+// "pids", "concurrency", "queue", "protocol", "launcher", "mode", "warm").
+// Throws sys::Refused(invalid, "bad_option" or "unknown_option") that names the option, the text and
+// what would be right.
+void set_option(Options& options, const std::string& key, const std::string& text);
+
+nlohmann::json to_json(const Limits& limits);
+nlohmann::json to_json(const Function& function);
+// Throws sys::Refused(invalid, "corrupt_function") that names the field.
+Function function_from_json(const nlohmann::json& json);
+
+}  // namespace function

@@ -1,0 +1,65 @@
+// Where images live: layers unpacked once by diff_id, root filesystems composed of them with hard
+// links, both under the state directory (`layers/<hex>/`, `images/<hex>/rootfs`). An import reads
+// the archive once, as it arrives, in a confined child process; this process never parses it.
+// The store is thread-safe. Callers hold images by shared_ptr; an image that was released
+// (`release`) goes from the disk when the last pointer to it has gone.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "oci/image/image.h"
+#include "oci/sys/log.h"
+
+namespace image {
+
+// Bounds of one import, each with its reason in oci/image/quota.h.
+struct Quota;
+
+// One upload on its way in. Destroyed before `finish` has returned: nothing of it stays on the disk.
+// One thread.
+class Import {
+ public:
+  virtual ~Import() = default;
+  // The next bytes of the archive. Throws sys::Refused with the reason as soon as the archive is
+  // known to be bad or over a bound.
+  virtual void write(std::string_view bytes) = 0;
+  // The end of the archive: the image is complete, verified and on the disk. Throws sys::Refused.
+  virtual std::shared_ptr<const Image> finish() = 0;
+};
+
+class ImageStore {
+ public:
+  // Takes `<state_dir>/layers` and `<state_dir>/images`, makes them (0700), and removes what a
+  // crash left half done there.
+  ImageStore(const std::filesystem::path& state_dir, const sys::Log& log);
+  ~ImageStore();
+  ImageStore(const ImageStore&) = delete;
+  ImageStore& operator=(const ImageStore&) = delete;
+
+  std::unique_ptr<Import> begin_import();
+
+  // An image that an earlier import stored. Throws sys::Refused(not_found, "unknown_image").
+  std::shared_ptr<const Image> open(const std::string& digest);
+
+  // No function names this image any more: remove it, and layers that no other image uses, once the
+  // last shared_ptr to it is gone (at once, if there is none). An import or open of the same digest
+  // before that keeps it. Returns without waiting for the disk.
+  void release(const std::string& digest);
+
+  // Waits until everything that was released and is unused is off the disk (for shutdown and tests).
+  void settle();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// The body of the confined child: `faasd unpack-image` runs this and exits with its value. Reads the
+// archive from stdin; the protocol between the two is in oci/image/unpack_protocol.h.
+int unpack_main(const std::string& staging_dir);
+
+}  // namespace image

@@ -1,0 +1,239 @@
+#include "oci/sys/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "oci/sys/error.h"
+
+namespace sys {
+namespace {
+
+struct CloseDir {
+  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
+};
+using DirStream = std::unique_ptr<DIR, CloseDir>;
+
+DirStream read_directory(UniqueFd fd, const std::string& what) {
+  DirStream dir(::fdopendir(fd.get()));
+  if (!dir) throw_errno("read directory " + what);
+  fd.release();  // closedir closes it
+  return dir;
+}
+
+bool is_dot(const char* name) {
+  return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+dev_t device_of(int fd, const std::string& what) {
+  struct stat st {};
+  if (::fstat(fd, &st) != 0) throw_errno("stat " + what);
+  return st.st_dev;
+}
+
+// One level of the walk of remove_tree: an open directory that is being emptied.
+struct Level {
+  DirStream dir;
+  std::string name;
+};
+
+constexpr int kOpenDirFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+// Removes what is in `top` with an explicit stack: a hostile tree can be deeper than our own stack.
+// Past kMaxOpenLevels the deepest directory is moved up to the top first, so descriptors are bounded.
+constexpr std::size_t kMaxOpenLevels = 64;
+
+void empty_directory(UniqueFd top, const std::string& what) {
+  const dev_t device = device_of(top.get(), what);
+  unsigned long moved = 0;
+  std::vector<Level> stack;
+  stack.push_back({read_directory(std::move(top), what), what});
+  while (!stack.empty()) {
+    DIR* dir = stack.back().dir.get();
+    const int dir_fd = ::dirfd(dir);
+    errno = 0;
+    const dirent* entry = ::readdir(dir);
+    if (entry == nullptr) {
+      if (errno != 0) throw_errno("read directory in " + what);
+      const std::string name = stack.back().name;
+      stack.pop_back();
+      if (stack.empty()) break;
+      const int parent = ::dirfd(stack.back().dir.get());
+      if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+        // Entries that were moved up or made meanwhile: read that directory once more.
+        if (errno != ENOTEMPTY) throw_errno("remove directory " + name + " in " + what);
+        ::rewinddir(stack.back().dir.get());
+      } else if (moved > 0) {
+        ::rewinddir(stack.back().dir.get());
+      }
+      continue;
+    }
+    if (is_dot(entry->d_name)) continue;
+    const std::string name = entry->d_name;
+    if (::unlinkat(dir_fd, name.c_str(), 0) == 0 || errno == ENOENT) continue;
+    if (errno != EISDIR && errno != EPERM) throw_errno("remove " + name + " in " + what);
+    if (stack.size() >= kMaxOpenLevels) {
+      const std::string up = ".deep-" + std::to_string(moved++);
+      const int top_fd = ::dirfd(stack.front().dir.get());
+      if (::renameat(dir_fd, name.c_str(), top_fd, up.c_str()) != 0) {
+        throw_errno("move " + name + " in " + what);
+      }
+      continue;
+    }
+    UniqueFd child(::openat(dir_fd, name.c_str(), kOpenDirFlags));
+    if (!child) throw_errno("open directory " + name + " in " + what);
+    if (device_of(child.get(), name) != device) {
+      throw_errno(EXDEV, "remove " + name + " in " + what + ", which is a mount point");
+    }
+    stack.push_back({read_directory(std::move(child), name), name});
+  }
+}
+
+}  // namespace
+
+UniqueFd open_file(const std::filesystem::path& path, int flags, mode_t mode) {
+  UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
+  if (!fd) throw_errno("open " + path.string());
+  return fd;
+}
+
+UniqueFd open_directory(const std::filesystem::path& path) {
+  return open_file(path, O_RDONLY | O_DIRECTORY);
+}
+
+std::optional<UniqueFd> open_in_root(int root_fd, const std::string& path, int flags) {
+  struct open_how how {};
+  how.flags = static_cast<__u64>(flags | O_CLOEXEC);
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  // EAGAIN: a rename raced with the resolution of `..` (openat2(2)); the caller may simply retry.
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    UniqueFd fd(static_cast<int>(
+        ::syscall(SYS_openat2, root_fd, path.c_str(), &how, sizeof how)));
+    if (fd) return fd;
+    if (errno == EAGAIN || errno == EINTR) continue;
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG) {
+      return std::nullopt;
+    }
+    break;
+  }
+  throw_errno("open " + path + " inside a root");
+}
+
+std::string read_fd(int fd, std::size_t max_bytes, const std::string& what) {
+  std::string bytes;
+  char buffer[16384];
+  for (;;) {
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("read " + what);
+    if (n == 0) return bytes;
+    bytes.append(buffer, static_cast<std::size_t>(n));
+    if (bytes.size() > max_bytes) {
+      throw Refused(Refusal::too_large, "file_too_large",
+                    what + " is larger than " + std::to_string(max_bytes) + " bytes");
+    }
+  }
+}
+
+std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  return read_fd(open_file(path, O_RDONLY).get(), max_bytes, path.string());
+}
+
+std::optional<std::string> read_file_if_exists(const std::filesystem::path& path,
+                                               std::size_t max_bytes) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
+  if (!fd) throw_errno("open " + path.string());
+  return read_fd(fd.get(), max_bytes, path.string());
+}
+
+void write_all(int fd, std::string_view bytes, const std::string& what) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("write " + what);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+void write_file_durably(const std::filesystem::path& path, std::string_view bytes) {
+  std::filesystem::path temporary = path;
+  temporary += ".tmp";
+  try {
+    const UniqueFd fd =
+        open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    write_all(fd.get(), bytes, temporary.string());
+    if (::fsync(fd.get()) != 0) throw_errno("fsync " + temporary.string());
+    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("rename to " + path.string());
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  if (::fsync(open_directory(path.parent_path()).get()) != 0) {
+    throw_errno("fsync " + path.parent_path().string());
+  }
+}
+
+void make_directory(const std::filesystem::path& path, mode_t mode) {
+  if (path.has_parent_path() && !std::filesystem::exists(path.parent_path())) {
+    make_directory(path.parent_path(), S_IRWXU | S_IRGRP | S_IXGRP | S_IROTH | S_IXOTH);
+  }
+  const bool created = ::mkdir(path.c_str(), mode) == 0;
+  if (!created && errno != EEXIST) throw_errno("make directory " + path.string());
+  const UniqueFd fd = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) throw_errno("stat " + path.string());
+  if (st.st_uid != 0 && st.st_uid != ::geteuid()) {
+    throw_errno(EPERM, "use directory " + path.string() + ", which belongs to somebody else");
+  }
+  // Only what we made ourselves is ours to change: --state-dir may name a directory of the user's.
+  if (created && ::fchmod(fd.get(), mode) != 0) throw_errno("chmod " + path.string());
+}
+
+void remove_tree(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return;
+  if (errno != EISDIR && errno != EPERM) throw_errno("remove " + path.string());
+  UniqueFd fd(::open(path.c_str(), kOpenDirFlags));
+  if (!fd) throw_errno("open directory " + path.string());
+  empty_directory(std::move(fd), path.string());
+  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) throw_errno("remove " + path.string());
+}
+
+std::vector<std::string> list_directory(const std::filesystem::path& path) {
+  const DirStream dir = read_directory(open_directory(path), path.string());
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) break;
+    if (!is_dot(entry->d_name)) names.emplace_back(entry->d_name);
+  }
+  if (errno != 0) throw_errno("read directory " + path.string());
+  return names;
+}
+
+LockFile::LockFile(const std::filesystem::path& path)
+    : fd_(open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, S_IRUSR | S_IWUSR)) {
+  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) throw_errno("lock " + path.string());
+    std::string pid = read_fd(fd_.get(), 64, path.string());
+    while (!pid.empty() && pid.back() == '\n') pid.pop_back();
+    throw Refused(Refusal::conflict, "already_running",
+                  "another faasd (pid " + pid + ") holds " + path.parent_path().string() +
+                      "; stop it, or start this one with other --state-dir and --run-dir");
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd_.get(), 0) != 0 ||
+      ::pwrite(fd_.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    throw_errno("write " + path.string());
+  }
+}
+
+}  // namespace sys

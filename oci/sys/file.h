@@ -1,0 +1,62 @@
+// Files and directories: read with a bound, written so that a crash leaves the old or the new one,
+// removed without following a link. A Directory is an open descriptor; paths are only for people.
+// Throws std::system_error that names the path. Any thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/sys/unique_fd.h"
+
+namespace sys {
+
+// open(2) with O_CLOEXEC added. Throws.
+UniqueFd open_file(const std::filesystem::path& path, int flags, mode_t mode = 0);
+UniqueFd open_directory(const std::filesystem::path& path);
+
+// openat2(2) with RESOLVE_IN_ROOT: `path` is seen as a process chrooted into `root_fd` would see it,
+// so no link inside a container's tree leads out of it. Empty when it does not exist or is not
+// reachable there; throws for other errors.
+std::optional<UniqueFd> open_in_root(int root_fd, const std::string& path, int flags);
+
+// The whole file, at most `max_bytes` of it; throws Refused(too_large) beyond that.
+std::string read_file(const std::filesystem::path& path, std::size_t max_bytes);
+std::string read_fd(int fd, std::size_t max_bytes, const std::string& what);
+// The same, and nothing if it is not there.
+std::optional<std::string> read_file_if_exists(const std::filesystem::path& path,
+                                               std::size_t max_bytes);
+
+// Writes all of `bytes`; blocking descriptors only.
+void write_all(int fd, std::string_view bytes, const std::string& what);
+
+// Replaces `path` as a whole: temporary file, fsync, rename, fsync of the directory. Mode 0600.
+void write_file_durably(const std::filesystem::path& path, std::string_view bytes);
+
+// Creates the directory with `mode`, and its parents if need be. One that is there is left as it
+// is, but must belong to root or the caller.
+void make_directory(const std::filesystem::path& path, mode_t mode);
+
+// Removes a file or a whole tree, never crossing a symbolic link or a mount point. Bounded memory,
+// any depth. A path that is not there is no error.
+void remove_tree(const std::filesystem::path& path);
+
+// Names in a directory without `.` and `..`, unsorted.
+std::vector<std::string> list_directory(const std::filesystem::path& path);
+
+// An flock(2) on `path`, held as long as this object lives; its file says who holds it.
+class LockFile {
+ public:
+  // Throws Refused(conflict) that names the pid of the holder if another process has it.
+  explicit LockFile(const std::filesystem::path& path);
+
+ private:
+  UniqueFd fd_;
+};
+
+}  // namespace sys

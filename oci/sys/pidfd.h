@@ -1,0 +1,32 @@
+// Processes by descriptor instead of by number, so that a recycled pid is never hit. pidfd_open(2),
+// pidfd_send_signal(2), pidfd_getfd(2). Any thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+
+#include "oci/sys/unique_fd.h"
+
+namespace sys {
+
+// Empty if there is no such process. The caller makes sure that `pid` is still the one it means
+// (its own unreaped child, or a member of a cgroup that it checks again).
+std::optional<UniqueFd> open_pidfd(pid_t pid);
+
+// False if the process is gone.
+bool send_signal(int pidfd, int signal_number) noexcept;
+
+// A duplicate of descriptor `fd` of that process; empty if there is none or the process is gone.
+std::optional<UniqueFd> take_fd(int pidfd, int fd);
+
+// prctl(PR_SET_CHILD_SUBREAPER): orphans below this process become its children, so that a
+// container whose runtime has left is reaped by us.
+void become_subreaper();
+
+// Reaps a zombie child that nobody has claimed for two calls in a row; everybody who owns a child
+// waits for it promptly, so what stays is a stray of a runtime that died. `candidate` carries the
+// zombie seen by the call before.
+void reap_stray(pid_t& candidate) noexcept;
+
+}  // namespace sys

@@ -1,0 +1,35 @@
+#include "oci/sys/unique_fd.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "oci/sys/error.h"
+
+namespace sys {
+
+void UniqueFd::reset(int fd) noexcept {
+  // close(2) is never retried: on Linux the descriptor is gone even when it says EINTR.
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+UniqueFd duplicate(int fd) {
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy) throw_errno("duplicate a file descriptor");
+  return copy;
+}
+
+Pipe make_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("pipe2");
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+void set_nonblocking(int fd, bool nonblocking) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) throw_errno("fcntl F_GETFL");
+  const int wanted = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+  if (wanted != flags && ::fcntl(fd, F_SETFL, wanted) != 0) throw_errno("fcntl F_SETFL");
+}
+
+}  // namespace sys

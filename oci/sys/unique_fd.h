@@ -1,0 +1,49 @@
+// A file descriptor that is owned: closed by the destructor, moved but never copied.
+// Every descriptor of the daemon is born close-on-exec and lives in one of these; a raw int is a
+// borrowed descriptor. Any thread, no locking.
+#pragma once
+
+namespace sys {
+
+class UniqueFd {
+ public:
+  UniqueFd() noexcept = default;
+  explicit UniqueFd(int fd) noexcept : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(other.release()) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    reset(other.release());
+    return *this;
+  }
+  UniqueFd(const UniqueFd&) = delete;
+  UniqueFd& operator=(const UniqueFd&) = delete;
+  ~UniqueFd() { reset(); }
+
+  int get() const noexcept { return fd_; }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+  // Gives up ownership without closing.
+  int release() noexcept {
+    const int fd = fd_;
+    fd_ = -1;
+    return fd;
+  }
+  void reset(int fd = -1) noexcept;
+
+ private:
+  int fd_ = -1;
+};
+
+// A second descriptor (close-on-exec) of the same open file. Throws std::system_error.
+UniqueFd duplicate(int fd);
+
+struct Pipe {
+  UniqueFd read_end;
+  UniqueFd write_end;
+};
+
+// pipe2(2), both ends close-on-exec and blocking. Throws std::system_error.
+Pipe make_pipe();
+
+// Sets or clears O_NONBLOCK on the open file description. Throws std::system_error.
+void set_nonblocking(int fd, bool nonblocking);
+
+}  // namespace sys
