@@ -1,0 +1,43 @@
+# Debian packages of this project, in one place; sourced by run.sh and test.sh. The names are right
+# on Debian 12 and on Ubuntu 24.04.
+
+# What builds and runs faasd.
+build_packages=(
+  build-essential ccache cmake curl libarchive-dev libcli11-dev libcpp-httplib-dev libseccomp-dev
+  libspdlog-dev libssl-dev ninja-build nlohmann-json3-dev pkg-config python3 runc zlib1g-dev
+)
+
+# What the tests need beyond that. The clang tools carry their version because another one formats
+# and warns differently. docker.io and mmdebstrap make the images, golang-go the Go handler.
+test_packages=(
+  "${build_packages[@]}"
+  busybox-static ca-certificates clang-format-14 clang-tidy-14 crun docker.io doctest-dev git
+  golang-go iproute2 mmdebstrap skopeo
+)
+
+# install_missing PACKAGE…: asks apt only for what is not there; a second run needs no network.
+install_missing() {
+  local missing=() package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || {
+    echo "apt-get is not here: install these yourself: ${missing[*]}" >&2
+    return 1
+  }
+  echo "installing: ${missing[*]}"
+  local log
+  log=$(mktemp)
+  if ! { apt-get update -q &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+      -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 "${missing[@]}"; } \
+    </dev/null >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    echo "apt-get could not install: ${missing[*]}" >&2
+    return 1
+  fi
+  rm -f "$log"
+}

@@ -1,0 +1,163 @@
+"""What a machine shows of containers: processes, mounts, cgroups, addresses on lo.
+
+Read-only. The test runner compares the machine before and after a run with it, the end-to-end tests
+compare it before and after one daemon. Everything is read from /proc, /sys and rtnetlink(7), so no
+tool needs to be installed.
+"""
+
+import ctypes
+import os
+import socket
+import struct
+
+PR_SET_CHILD_SUBREAPER = 36
+
+RTM_NEWADDR, RTM_GETADDR, NLMSG_ERROR, NLMSG_DONE = 20, 22, 2, 3
+NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
+IFA_ADDRESS, IFA_LOCAL, IFA_LABEL = 1, 2, 3
+
+
+def become_subreaper():
+    """Orphans of this process's children become its own children, so that none is overlooked."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def _children(pid):
+    found = []
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for task in tasks:
+        try:
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                found += [int(child) for child in file.read().split()]
+        except OSError:
+            continue
+    return found
+
+
+def descendants(pid):
+    """All processes below `pid`, itself excluded."""
+    found, queue = [], [pid]
+    while queue:
+        children = _children(queue.pop())
+        found += children
+        queue += children
+    return found
+
+
+def command_of(pid):
+    """The command line of a process for a message; its name where it has none (a zombie)."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            line = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        if line:
+            return line
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            status = dict(row.split(":\t", 1) for row in file if ":\t" in row)
+        return f"{status['Name'].strip()} [{status['State'].strip()}]"
+    except OSError:
+        return "(gone)"
+
+
+def _unescape(field):
+    return field.encode("latin-1").decode("unicode_escape").encode("latin-1").decode(
+        "utf-8", "replace")
+
+
+def mount_points(pid="self"):
+    """Mount points of a process's mount namespace, in order; mounted twice, listed twice."""
+    with open(f"/proc/{pid}/mountinfo", encoding="latin-1") as file:
+        return [_unescape(line.split(" ")[4]) for line in file]
+
+
+def cgroup_roots():
+    """Where the cgroup hierarchies are mounted, v1 controllers and v2 alike."""
+    roots = []
+    with open("/proc/self/mountinfo", encoding="latin-1") as file:
+        for line in file:
+            fields = line.split(" ")
+            kind = fields[fields.index("-") + 1]
+            if kind in ("cgroup", "cgroup2"):
+                roots.append(_unescape(fields[4]))
+    return roots
+
+
+def cgroup_directories():
+    """Every cgroup directory of every hierarchy, as paths."""
+    found = set()
+    for root in cgroup_roots():
+        for directory, names, _ in os.walk(root):
+            found.update(os.path.join(directory, name) for name in names)
+    return found
+
+
+def _netlink_messages(sock):
+    while True:
+        data = sock.recv(1 << 16)
+        while len(data) >= 16:
+            length, kind = struct.unpack_from("=IH", data)
+            if kind in (NLMSG_DONE, NLMSG_ERROR):
+                return
+            yield kind, data[16:length]
+            data = data[(length + 3) & ~3:]
+
+
+def _attributes(data):
+    found = {}
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if length < 4:
+            break
+        found[kind] = data[4:length]
+        data = data[(length + 3) & ~3:]
+    return found
+
+
+def ipv4_addresses():
+    """{(address, label)} of all interfaces of this network namespace."""
+    found = set()
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+        body = struct.pack("=BBBBi", socket.AF_INET, 0, 0, 0, 0)
+        sock.send(struct.pack("=IHHII", 16 + len(body), RTM_GETADDR,
+                              NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body)
+        for kind, payload in _netlink_messages(sock):
+            if kind != RTM_NEWADDR:
+                continue
+            values = _attributes(payload[8:])
+            address = values.get(IFA_LOCAL) or values.get(IFA_ADDRESS)
+            label = values.get(IFA_LABEL, b"").rstrip(b"\0").decode()
+            if address:
+                found.add((socket.inet_ntoa(address), label))
+    return found
+
+
+def open_fds(pid):
+    """{fd: what it points at} of a process."""
+    found = {}
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+        except OSError:
+            continue
+    return found
+
+
+def resident_bytes(pid):
+    """VmRSS of a process."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def tree(path):
+    """Every path below a directory, relative, sorted; empty if the directory is not there."""
+    found = []
+    for directory, names, files in os.walk(path):
+        found += [os.path.relpath(os.path.join(directory, name), path) for name in names + files]
+    return sorted(found)

@@ -1,0 +1,335 @@
+"""Runs the tiers of tests, counts them together, and checks that nothing is left on the machine.
+
+    run.py [TIER…]      all of them, in this order, if none is named
+
+    format   clang-format would change nothing
+    tidy     tests/tidy and its self-test
+    build    the release build, without a warning
+    units    the unit tests, as released
+    cli      the command line against a recording server
+    e2e      the real daemon with real runc and a real Docker engine
+    bench    a short run of the benchmark: no request fails, nothing is left
+    asan     the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+    tsan     the unit tests under ThreadSanitizer
+    lint     clang-tidy
+
+test.sh calls this after it has installed the packages.
+"""
+
+import glob
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import clang_tidy
+import machine
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+JOBS = os.cpu_count() or 1
+SOURCE_DIRS = ("oci", "faasd", "faas-cli", "handlers", "tests")
+SOURCE_ENDINGS = (".cpp", ".h", ".c")
+TIMEOUT_S = 900  # of one command; the slowest, a sanitizer build from nothing, takes a third of it
+SHOWN_CHARACTERS = 20_000  # of the output of a command that failed
+DOCTEST_TOTALS = re.compile(r"test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed")
+
+
+class Totals:
+    """What was counted, over all tiers."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.only = []
+
+    def check(self, name, problem=None):
+        """Counts one test: passed without a problem, else failed, and the problem is shown."""
+        if problem is None:
+            self.passed += 1
+            print(f"ok   {name}", flush=True)
+        else:
+            self.failed += 1
+            print(f"FAIL {name}\n{_shortened(problem)}", flush=True)
+
+    def line(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def _shortened(text):
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    half = SHOWN_CHARACTERS // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters …]\n{text[-half:]}"
+
+
+class Command:
+    """A finished command: its status and all that it printed."""
+
+    def __init__(self, arguments, env=None, timeout_s=TIMEOUT_S):
+        # A session of its own: what the command started can be ended with it.
+        with tempfile.TemporaryFile() as output:
+            process = subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.DEVNULL,
+                                       stdout=output, stderr=subprocess.STDOUT,
+                                       env={**os.environ, **(env or {})}, start_new_session=True)
+            self.timed_out = False
+            try:
+                self.status = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self.timed_out = True
+                self.status = self._end(process)
+            output.seek(0)
+            self.output = output.read().decode(errors="replace")
+        if self.timed_out:
+            self.output += f"\nended after {timeout_s} s"
+
+    @staticmethod
+    def _end(process):
+        os.kill(process.pid, signal.SIGABRT)  # Python tests then print where they stand
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
+
+    def problem(self):
+        return None if self.status == 0 else f"{self.output}\nexit status {self.status}"
+
+
+def sources():
+    found = []
+    for top in SOURCE_DIRS:
+        for directory, _, names in os.walk(os.path.join(ROOT, top)):
+            found += [os.path.relpath(os.path.join(directory, name), ROOT) for name in names
+                      if name.endswith(SOURCE_ENDINGS)]
+    return sorted(found)
+
+
+def build(preset, *targets):
+    """None, or what the build said."""
+    configured = Command(["cmake", "--preset", preset])
+    if configured.status != 0:
+        return configured.problem()
+    chosen = ["--target", *targets] if targets else []
+    return Command(["cmake", "--build", "--preset", preset, *chosen, "--", f"-j{JOBS}"]).problem()
+
+
+def format_tier(totals):
+    done = Command(["clang-format-14", "--dry-run", "-Werror", *sources()])
+    totals.check("every source file is formatted (clang-format -i mends it)", done.problem())
+
+
+def tidy_tier(totals):
+    totals.check("tests/tidy finds what it should", Command(
+        ["tests/tidy", "--self-test"]).problem())
+    totals.check("the tree follows its own rules", Command(["tests/tidy"]).problem())
+
+
+def build_tier(totals):
+    totals.check("the release build has no warning", build("release"))
+
+
+def _count_doctest(totals, name, done):
+    """Adds the cases of one executable; a case that printed a SKIP line counts as skipped."""
+    found = DOCTEST_TOTALS.search(done.output)
+    skips = [line for line in done.output.splitlines() if line.startswith("SKIP ")]
+    for line in skips:
+        print(line, flush=True)
+    totals.skipped += len(skips)
+    if found:
+        passed, failed = int(found[2]), int(found[3])
+        totals.passed += max(passed - len(skips), 0)
+        totals.failed += failed
+    else:
+        failed = 0
+    if done.status == 0 and found:
+        print(f"ok   {name}: {found[2]} cases", flush=True)
+        return
+    if not failed:
+        totals.failed += 1  # it crashed, or a sanitizer spoke after the last case
+    print(f"FAIL {name}: exit status {done.status}\n{_shortened(done.output)}", flush=True)
+
+
+def _units(totals, preset, env=None, prefix=()):
+    problem = build(preset, "unit_tests", *(["all"] if preset == "release" else []))
+    if problem:
+        totals.check(f"the unit tests build ({preset})", problem)
+        return
+    for path in sorted(glob.glob(os.path.join(ROOT, "build", preset, "tests", "test_*"))):
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            done = Command([*prefix, path], env, timeout_s=300)
+            _count_doctest(totals, f"{os.path.basename(path)} ({preset})", done)
+
+
+def units_tier(totals):
+    _units(totals, "release")
+
+
+def asan_tier(totals):
+    _units(totals, "asan", {"ASAN_OPTIONS": "detect_stack_use_after_return=1",
+                            "UBSAN_OPTIONS": "print_stacktrace=1"})
+
+
+def tsan_tier(totals):
+    # ThreadSanitizer of g++ 12 knows no address space as random as newer kernels make it.
+    _units(totals, "tsan", {"TSAN_OPTIONS": "second_deadlock_stack=1"},
+           ["setarch", os.uname().machine, "-R"])
+
+
+def _unittests(totals, paths, timeout_s):
+    for path in sorted(paths):
+        relative = os.path.relpath(path, ROOT)
+        if totals.only and not any(word in relative for word in totals.only):
+            continue
+        started = time.monotonic()
+        done = Command([sys.executable, "tests/support/run_unittests.py", relative],
+                       timeout_s=timeout_s)
+        result = re.search(r"^RESULT (\d+) (\d+) (\d+)$", done.output, re.MULTILINE)
+        if result:
+            counts = [int(number) for number in result.groups()]
+            totals.passed += counts[0]
+            totals.failed += counts[1]
+            totals.skipped += counts[2]
+        if not result or (done.status != 0 and counts[1] == 0):
+            totals.failed += 1
+        shown = done.output if done.status else "\n".join(
+            line for line in done.output.splitlines() if line.startswith("SKIP "))
+        word = "ok  " if done.status == 0 else "FAIL"
+        taken = time.monotonic() - started
+        if shown:
+            print(_shortened(shown), flush=True)
+        print(f"{word} {relative} ({taken:.0f} s)", flush=True)
+
+
+def cli_tier(totals):
+    _needs_build(totals)
+    _unittests(totals, glob.glob(os.path.join(ROOT, "tests/faas-cli/*_test.py")), 300)
+
+
+def e2e_tier(totals):
+    _needs_build(totals)
+    _unittests(totals, glob.glob(os.path.join(ROOT, "tests/e2e/*_test.py")), 600)
+
+
+def bench_tier(totals):
+    _needs_build(totals)
+    done = Command([sys.executable, "tests/bench/run", "--quick"], timeout_s=600)
+    print(done.output, flush=True)
+    totals.check("the benchmark runs, no request fails, nothing is left", done.problem())
+
+
+def _needs_build(totals):
+    problem = build("release")
+    if problem:
+        totals.check("the release build", problem)
+
+
+def lint_tier(totals):
+    build_dir = os.path.join(ROOT, "build", "release")
+    problem = build("release")  # generated headers, and the compile database
+    if problem:
+        totals.check("the release build", problem)
+        return
+    looked_at, known, findings = clang_tidy.run(
+        ROOT, build_dir, os.path.join(ROOT, "build", "clang-tidy-cache"), JOBS)
+    print(f"clang-tidy: {looked_at} files looked at, {known} known to be clean", flush=True)
+    totals.check("clang-tidy has no finding",
+                 "\n".join(text for _, text in findings) if findings else None)
+
+
+TIERS = {
+    "format": format_tier, "tidy": tidy_tier, "build": build_tier, "units": units_tier,
+    "cli": cli_tier, "e2e": e2e_tier, "bench": bench_tier, "asan": asan_tier,
+    "tsan": tsan_tier, "lint": lint_tier,
+}
+
+
+class MachineSnapshot:
+    """What a run of tests must not add to."""
+
+    def __init__(self):
+        self.cgroups = {path for path in machine.cgroup_directories() if "faas" in path}
+        self.addresses = {a for a in machine.ipv4_addresses() if a[1].startswith("lo:faas")}
+        self.directories = {path for path in ("/run/faasd", "/var/lib/faasd")
+                            if os.path.exists(path)}
+
+    def difference(self, earlier, temp_dir):
+        """Sentences about what is there now and was not, or is in the way of removing temp_dir."""
+        found = [f"process {pid}: {machine.command_of(pid)}"
+                 for pid in machine.descendants(os.getpid())]
+        found += [f"mount: {path}" for path in machine.mount_points()
+                  if path.startswith(temp_dir + "/")]
+        found += [f"cgroup: {path}" for path in sorted(self.cgroups - earlier.cgroups)]
+        found += [f"address: {a} {b}" for a, b in sorted(self.addresses - earlier.addresses)]
+        found += [f"directory: {path}" for path in sorted(self.directories - earlier.directories)]
+        found += [f"in the temporary directory: {name}" for name in machine.tree(temp_dir)[:20]]
+        return found
+
+
+def _clean_up(temp_dir):
+    """A failed run removes what it can of its own, so that the next one starts clean."""
+    for pid in machine.descendants(os.getpid()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    _reap()
+    for path in reversed(machine.mount_points()):
+        if path.startswith(temp_dir + "/"):
+            subprocess.run(["umount", "-l", path], check=False)
+    if not any(path.startswith(temp_dir + "/") for path in machine.mount_points()):
+        shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _reap():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def run_tiers(names, totals):
+    times = []
+    for name in names:
+        print(f"\n== {name}", flush=True)
+        started = time.monotonic()
+        TIERS[name](totals)
+        times.append(f"{name} {time.monotonic() - started:.0f} s")
+        _reap()
+    print(f"\ntime: {', '.join(times)}", flush=True)
+
+
+def main():
+    names = sys.argv[1:]
+    tiers = [name for name in names if name in TIERS]
+    only = [name for name in names if name not in TIERS]
+    if only and not set(tiers) & {"cli", "e2e"}:
+        print(f"no such tier: {' '.join(only)}; there are {' '.join(TIERS)}", file=sys.stderr)
+        return 2
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    machine.become_subreaper()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    before = MachineSnapshot()
+    temp_dir = tempfile.mkdtemp(prefix="faasd-test-")
+    os.environ["TMPDIR"] = temp_dir
+    totals = Totals()
+    totals.only = only
+    try:
+        run_tiers(tiers or list(TIERS), totals)
+        left = MachineSnapshot().difference(before, temp_dir)
+        print("\n== machine", flush=True)
+        totals.check("the tests leave nothing on the machine", "\n".join(left) or None)
+    except KeyboardInterrupt:
+        totals.check("the run was not interrupted", "interrupted")
+    finally:
+        _clean_up(temp_dir)
+    print(totals.line(), flush=True)
+    return 1 if totals.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
