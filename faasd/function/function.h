@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,8 @@ struct Function {
   Protocol protocol = Protocol::http;
   std::string launcher;  // empty: the daemon's default
   std::string mode = "ephemeral";
-  std::uint32_t warm = 0;       // parked instances to keep
-  std::string created_at;       // of this version, RFC 3339, UTC
+  std::uint32_t warm = 0;  // parked instances to keep
+  std::string created_at;  // of this version, RFC 3339, UTC
 };
 
 // What the owner may choose at a deploy; everything else follows from the image and the daemon.
@@ -58,11 +59,14 @@ struct Options {
 // `[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?`; throws sys::Refused(invalid, "bad_name").
 void check_name(std::string_view name);
 
+std::string_view to_word(Protocol protocol);
+Protocol protocol_from(std::string_view word);  // throws sys::Refused(invalid, "bad_option")
+
 // Sets one option from its text: the words of the command line and of the query string
 // ("memory" "256M", "cpus" "1.5", "timeout" "30s", "env" "K=V", "queue_timeout" "10s", "tmpfs",
 // "pids", "concurrency", "queue", "protocol", "launcher", "mode", "warm").
-// Throws sys::Refused(invalid, "bad_option" or "unknown_option") that names the option, the text and
-// what would be right.
+// Throws sys::Refused(invalid, "bad_option" or "unknown_option") that names the option, the text
+// and what would be right.
 void set_option(Options& options, const std::string& key, const std::string& text);
 
 nlohmann::json to_json(const Limits& limits);

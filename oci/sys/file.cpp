@@ -47,7 +47,8 @@ struct Level {
 constexpr int kOpenDirFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 // Removes what is in `top` with an explicit stack: a hostile tree can be deeper than our own stack.
-// Past kMaxOpenLevels the deepest directory is moved up to the top first, so descriptors are bounded.
+// Past kMaxOpenLevels the deepest directory is moved up to the top first, so descriptors are
+// bounded.
 constexpr std::size_t kMaxOpenLevels = 64;
 
 void empty_directory(UniqueFd top, const std::string& what) {
@@ -114,8 +115,7 @@ std::optional<UniqueFd> open_in_root(int root_fd, const std::string& path, int f
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   // EAGAIN: a rename raced with the resolution of `..` (openat2(2)); the caller may simply retry.
   for (int attempt = 0; attempt < 16; ++attempt) {
-    UniqueFd fd(static_cast<int>(
-        ::syscall(SYS_openat2, root_fd, path.c_str(), &how, sizeof how)));
+    UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, root_fd, path.c_str(), &how, sizeof how)));
     if (fd) return fd;
     if (errno == EAGAIN || errno == EINTR) continue;
     if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG) {
@@ -176,9 +176,11 @@ void write_file_durably(const std::filesystem::path& path, std::string_view byte
     ::unlink(temporary.c_str());
     throw;
   }
-  if (::fsync(open_directory(path.parent_path()).get()) != 0) {
-    throw_errno("fsync " + path.parent_path().string());
-  }
+  sync_directory(path.parent_path());
+}
+
+void sync_directory(const std::filesystem::path& path) {
+  if (::fsync(open_directory(path).get()) != 0) throw_errno("fsync " + path.string());
 }
 
 void make_directory(const std::filesystem::path& path, mode_t mode) {

@@ -20,8 +20,8 @@ namespace sys {
 UniqueFd open_file(const std::filesystem::path& path, int flags, mode_t mode = 0);
 UniqueFd open_directory(const std::filesystem::path& path);
 
-// openat2(2) with RESOLVE_IN_ROOT: `path` is seen as a process chrooted into `root_fd` would see it,
-// so no link inside a container's tree leads out of it. Empty when it does not exist or is not
+// openat2(2) with RESOLVE_IN_ROOT: `path` is seen as a process chrooted into `root_fd` would see
+// it, so no link inside a container's tree leads out of it. Empty when it does not exist or is not
 // reachable there; throws for other errors.
 std::optional<UniqueFd> open_in_root(int root_fd, const std::string& path, int flags);
 
@@ -45,6 +45,9 @@ void make_directory(const std::filesystem::path& path, mode_t mode);
 // Removes a file or a whole tree, never crossing a symbolic link or a mount point. Bounded memory,
 // any depth. A path that is not there is no error.
 void remove_tree(const std::filesystem::path& path);
+
+// Makes names that were added to or removed from a directory survive a crash.
+void sync_directory(const std::filesystem::path& path);
 
 // Names in a directory without `.` and `..`, unsorted.
 std::vector<std::string> list_directory(const std::filesystem::path& path);

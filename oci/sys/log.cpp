@@ -1,10 +1,10 @@
 #include "oci/sys/log.h"
 
-#include <nlohmann/json.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "oci/sys/error.h"
 
@@ -15,10 +15,14 @@ constexpr std::array<std::string_view, 4> kLevelNames = {"debug", "info", "warn"
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -68,8 +72,8 @@ LogFormat log_format_from(std::string_view word) {
 
 Log::Log(LogLevel level, LogFormat format)
     : format_(format),
-      logger_(std::make_shared<spdlog::logger>(
-          "faasd", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+      logger_(std::make_shared<spdlog::logger>("faasd",
+                                               std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
   logger_->set_level(spdlog_level(level));
   logger_->set_pattern(format == LogFormat::json
                            ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
@@ -94,9 +98,17 @@ void Log::write(LogLevel level, std::string_view event, Fields fields) const {
   logger_->log(spdlog_level(level), "{}", format_line(format_, event, fields));
 }
 
-void Log::debug(std::string_view event, Fields f) const { write(LogLevel::debug, event, f); }
-void Log::info(std::string_view event, Fields f) const { write(LogLevel::info, event, f); }
-void Log::warn(std::string_view event, Fields f) const { write(LogLevel::warn, event, f); }
-void Log::error(std::string_view event, Fields f) const { write(LogLevel::error, event, f); }
+void Log::debug(std::string_view event, Fields f) const {
+  write(LogLevel::debug, event, f);
+}
+void Log::info(std::string_view event, Fields f) const {
+  write(LogLevel::info, event, f);
+}
+void Log::warn(std::string_view event, Fields f) const {
+  write(LogLevel::warn, event, f);
+}
+void Log::error(std::string_view event, Fields f) const {
+  write(LogLevel::error, event, f);
+}
 
 }  // namespace sys

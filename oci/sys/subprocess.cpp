@@ -1,12 +1,12 @@
 #include "oci/sys/subprocess.h"
 
-#include <csignal>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "oci/sys/error.h"
@@ -30,9 +30,9 @@ class SpawnActions {
   }
 
   void redirect(int from, int to) {
-    const int error = from < 0 ? ::posix_spawn_file_actions_addopen(&actions_, to, "/dev/null",
-                                                                    O_RDWR, 0)
-                               : ::posix_spawn_file_actions_adddup2(&actions_, from, to);
+    const int error =
+        from < 0 ? ::posix_spawn_file_actions_addopen(&actions_, to, "/dev/null", O_RDWR, 0)
+                 : ::posix_spawn_file_actions_adddup2(&actions_, from, to);
     if (error != 0) throw_errno(error, "prepare a child's descriptors");
   }
 
@@ -111,8 +111,8 @@ Subprocess::Subprocess(const SubprocessOptions& options) {
   }
   const std::vector<char*> argv = c_strings(options.argv);
   const std::vector<char*> env = c_strings(options.env);
-  const int error = ::posix_spawnp(&pid_, argv[0], spawn.actions(), spawn.attributes(), argv.data(),
-                                   env.data());
+  const int error =
+      ::posix_spawnp(&pid_, argv[0], spawn.actions(), spawn.attributes(), argv.data(), env.data());
   if (error != 0) throw_errno(error, "start " + options.argv.at(0));
   // Our own child, not yet reaped: the number cannot have been recycled.
   std::optional<UniqueFd> pidfd = open_pidfd(pid_);

@@ -29,7 +29,8 @@ std::optional<ExitStatus> poll_exit(int pidfd);
 
 struct SubprocessOptions {
   std::vector<std::string> argv;  // argv[0] is looked up in PATH of `env` if it has no '/'
-  std::vector<std::string> env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+  std::vector<std::string> env = {
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
   int stdin_fd = -1;  // -1: /dev/null
   int stdout_fd = -1;
   int stderr_fd = -1;

@@ -1,0 +1,79 @@
+// Every bound of the daemon, with its reason. What is imported has its own in oci/image/quota.h;
+// what one function may use is function::Limits, and the ceilings for those are here.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace function::bounds {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Functions: each costs one listener and one address; 10,000 fit a default table of descriptors
+// only with a raised limit, which `faas doctor` looks at.
+inline constexpr std::size_t kMaxFunctions = 20'000;
+// Instances of all functions at once: at 128 pids each, far under the kernel's default pid_max.
+inline constexpr std::size_t kMaxInstances = 8'192;
+// Connections of all functions that wait: each is one descriptor and a queue entry.
+inline constexpr std::size_t kMaxQueued = 8'192;
+// Launches at once, per processor: a launch alternates between computing and waiting for the kernel
+// (grace periods of cgroups and namespaces); with fewer the processors idle, with many more every
+// launch only gets slower. Measured, docs/PERFORMANCE.md.
+inline constexpr std::size_t kLaunchesPerProcessor = 4;
+
+// The kernel's own backlog of connections that are not accepted yet, per function.
+inline constexpr int kListenBacklog = 1'024;
+// Connections taken from one listener before others get their turn.
+inline constexpr int kAcceptsPerTurn = 64;
+// No descriptor was left to accept with: how long to leave the listener alone.
+inline constexpr milliseconds kAcceptPause{100};
+
+// Ceilings of what a deploy may ask for.
+inline constexpr std::uint64_t kMinMemoryBytes = 4ULL << 20;  // below, runc itself does not start
+inline constexpr std::uint64_t kMaxMemoryBytes = 1ULL << 40;
+inline constexpr double kMinCpus = 0.01;  // 1 ms of 100, the kernel's smallest quota
+inline constexpr double kMaxCpus = 1'024;
+inline constexpr std::uint32_t kMinPids = 2;
+inline constexpr std::uint32_t kMaxPids = 32'768;
+inline constexpr std::uint64_t kMinTmpfsBytes = 4'096;
+inline constexpr milliseconds kMinTimeout{1};
+inline constexpr milliseconds kMaxTimeout{24 * 3'600'000};
+inline constexpr std::uint32_t kMaxConcurrency = 8'192;
+inline constexpr std::uint32_t kMaxQueue = 8'192;
+inline constexpr std::uint32_t kMaxWarm = 1'024;
+inline constexpr std::size_t kMaxEnvEntries = 1'024;
+inline constexpr std::size_t kMaxEnvBytes = 128u << 10;  // of one entry: MAX_ARG_STRLEN, execve(2)
+inline constexpr std::size_t kMaxEnvTotalBytes = 1u << 20;
+
+// A function's file: its environment at most, and some.
+inline constexpr std::size_t kMaxFunctionFile = 4u << 20;
+
+// What the log keeps of the output of one instance, and of one line of it; the rest is read and
+// dropped, so that a handler never blocks on it.
+inline constexpr std::size_t kMaxLoggedOutput = 64u << 10;
+inline constexpr std::size_t kMaxLoggedLine = 4u << 10;
+
+// After an answer of the daemon's own (502, 503, 504): how long and how much of the client's
+// request is read and dropped, so that closing does not reset the connection before the answer is
+// read.
+inline constexpr milliseconds kLingerTime{2'000};
+inline constexpr std::size_t kLingerBytes = 1u << 20;
+inline constexpr std::size_t kMaxLingering = 1'024;
+
+// A container that was killed and whose cgroup still has processes: pauses between two looks.
+inline constexpr milliseconds kSweepPause{5};
+// … and for how long before the log complains; it is tried on.
+inline constexpr seconds kSweepPatience{10};
+// Zombies that nobody waits for are looked for this often (oci/sys/pidfd.h).
+inline constexpr seconds kStrayInterval{5};
+
+// Descriptors looked at when a deadline takes the client's socket back from a container.
+inline constexpr std::size_t kMaxTakeBackFds = 4'096;
+
+// Retry-After of a 503, in seconds: never "at once", never so long that nobody comes back.
+inline constexpr std::int64_t kMinRetryAfter = 1;
+inline constexpr std::int64_t kMaxRetryAfter = 60;
+
+}  // namespace function::bounds

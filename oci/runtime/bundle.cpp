@@ -1,0 +1,58 @@
+#include "oci/runtime/bundle.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <nlohmann/json.hpp>
+
+#include "oci/sys/error.h"
+#include "oci/sys/file.h"
+#include "oci/sys/socket.h"
+
+namespace runtime {
+namespace {
+
+constexpr const char* kControlSocket = "control.sock";
+// Connections to one control socket that wait: the handler needs one, a second is refused anyway.
+constexpr int kControlBacklog = 1;
+// Any uid inside the container may be the handler; from the host the bundle's mode keeps others
+// out.
+constexpr mode_t kControlMode = 0666;
+
+}  // namespace
+
+Bundle::Bundle(const std::filesystem::path& parent, Container container)
+    : id_(container.id), path_(parent / container.id) {
+  if (::mkdir(path_.c_str(), S_IRWXU) != 0) sys::throw_errno("make bundle " + path_.string());
+  try {
+    control_listener_ = sys::listen_unix(sys::open_directory(path_).get(), kControlSocket,
+                                         kControlMode, kControlBacklog);
+    container.control_socket = path_ / kControlSocket;
+    const sys::UniqueFd config =
+        sys::open_file(path_ / "config.json", O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+    // An image may hold bytes that are no UTF-8 in its Env: replaced, since JSON has no other way.
+    sys::write_all(
+        config.get(),
+        to_oci_spec(container).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+        "config.json");
+  } catch (...) {
+    sys::remove_tree(path_);
+    throw;
+  }
+}
+
+Bundle::Bundle(Bundle&& other) noexcept
+    : id_(std::move(other.id_)),
+      path_(std::exchange(other.path_, {})),
+      control_listener_(std::move(other.control_listener_)) {}
+
+Bundle::~Bundle() {
+  if (path_.empty()) return;
+  try {
+    sys::remove_tree(path_);
+  } catch (const std::exception&) {
+    // The next start of the daemon removes what could not be removed now.
+  }
+}
+
+}  // namespace runtime

@@ -1,0 +1,37 @@
+// The directory of one instance: `config.json`, its `control.sock`, what the runtime writes (its
+// log, the pid). Made when the instance is launched, removed by the destructor with all that is in
+// it. Mode 0700: only root reaches the sockets from the host. One thread at a time.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "oci/runtime/container.h"
+#include "oci/sys/unique_fd.h"
+
+namespace runtime {
+
+class Bundle {
+ public:
+  // Makes `<parent>/<container.id>`, with the listening control socket in it and the container's
+  // config.json; sets container.control_socket. Throws std::system_error and leaves nothing.
+  Bundle(const std::filesystem::path& parent, Container container);
+  Bundle(Bundle&& other) noexcept;
+  Bundle& operator=(Bundle&&) = delete;
+  ~Bundle();
+
+  const std::string& id() const noexcept { return id_; }
+  const std::filesystem::path& path() const noexcept { return path_; }
+  std::filesystem::path pid_file() const { return path_ / "pid"; }
+  std::filesystem::path log_file() const { return path_ / "runtime.log"; }
+
+  // The listener behind /control.sock; taken once, by the Handoff.
+  sys::UniqueFd take_control_listener() noexcept { return std::move(control_listener_); }
+
+ private:
+  std::string id_;
+  std::filesystem::path path_;  // empty once moved from
+  sys::UniqueFd control_listener_;
+};
+
+}  // namespace runtime

@@ -1,0 +1,135 @@
+#include "oci/runtime/container.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace runtime {
+namespace {
+
+using nlohmann::json;
+
+// 100 ms, the kernel's and Docker's own default: sched-bwc.rst.
+constexpr std::int64_t kCpuPeriodUs = 100'000;
+// A handler serves one connection; what it needs more than this it leaks. The hard limit of the
+// daemon may be lower, and then the runtime would fail: see rlimits.
+constexpr std::uint64_t kOpenFiles = 1024;
+
+// The paths that Docker masks and makes read-only, for the reasons it gives: they leak or change
+// state of the host that has no namespace.
+constexpr std::string_view kMaskedPaths[] = {
+    "/proc/acpi",          "/proc/asound",  "/proc/interrupts",
+    "/proc/kcore",         "/proc/keys",    "/proc/latency_stats",
+    "/proc/sched_debug",   "/proc/scsi",    "/proc/timer_list",
+    "/proc/timer_stats",   "/sys/firmware", "/sys/devices/virtual/powercap",
+    "/sys/kernel/security"};
+constexpr std::string_view kReadonlyPaths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+                                               "/proc/sysrq-trigger"};
+
+json mount(std::string_view destination, std::string_view type, std::string_view source,
+           std::vector<std::string> options) {
+  return {{"destination", destination}, {"type", type}, {"source", source}, {"options", options}};
+}
+
+json mounts(const Container& container) {
+  const std::string size = "size=" + std::to_string(container.resources.tmpfs_bytes);
+  json list = json::array();
+  list.push_back(mount("/proc", "proc", "proc", {"nosuid", "nodev", "noexec"}));
+  list.push_back(mount("/dev", "tmpfs", "tmpfs",
+                       {"nosuid", "noexec", "strictatime", "mode=755", "size=65536k"}));
+  list.push_back(mount("/dev/pts", "devpts", "devpts",
+                       {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}));
+  list.push_back(
+      mount("/dev/shm", "tmpfs", "shm", {"nosuid", "nodev", "noexec", "mode=1777", size}));
+  list.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "nodev", "noexec"}));
+  list.push_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "nodev", "noexec", "ro"}));
+  // Executable, as a language runtime that compiles into its temporary directory expects.
+  list.push_back(mount("/tmp", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=1777", size}));
+  list.push_back(mount("/control.sock", "bind", container.control_socket.string(),
+                       {"bind", "nosuid", "nodev", "noexec"}));
+  return list;
+}
+
+json resources(const Resources& limits) {
+  json memory = {{"limit", limits.memory_bytes}};
+  if (limits.limit_swap) memory["swap"] = limits.memory_bytes;  // memory and swap together
+  return {{"memory", memory},
+          {"cpu",
+           {{"quota", std::llround(limits.cpus * static_cast<double>(kCpuPeriodUs))},
+            {"period", kCpuPeriodUs}}},
+          {"pids", {{"limit", limits.pids}}},
+          // Everything denied; the runtime adds the default devices of the spec.
+          {"devices", json::array({{{"allow", false}, {"access", "rwm"}}})}};
+}
+
+json process(const Container& container) {
+  json empty = json::array();
+  return {{"terminal", false},
+          {"user",
+           {{"uid", container.user.uid},
+            {"gid", container.user.gid},
+            {"additionalGids", container.user.additional_gids}}},
+          {"args", container.args},
+          {"env", container.env},
+          {"cwd", container.working_dir},
+          {"capabilities",
+           {{"bounding", empty},
+            {"effective", empty},
+            {"inheritable", empty},
+            {"permitted", empty},
+            {"ambient", empty}}},
+          {"rlimits",
+           json::array({{{"type", "RLIMIT_NOFILE"}, {"hard", kOpenFiles}, {"soft", kOpenFiles}},
+                        {{"type", "RLIMIT_CORE"}, {"hard", 0}, {"soft", 0}}})},
+          {"noNewPrivileges", true}};
+}
+
+std::string_view key_of(std::string_view entry) {
+  return entry.substr(0, entry.find('='));
+}
+
+void set_env(std::vector<std::string>& env, const std::string& entry, bool replace) {
+  const auto it = std::find_if(env.begin(), env.end(), [&](const std::string& existing) {
+    return key_of(existing) == key_of(entry);
+  });
+  if (it == env.end()) {
+    env.push_back(entry);
+  } else if (replace) {
+    *it = entry;
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> merge_env(const std::vector<std::string>& image_env,
+                                   const std::vector<std::string>& function_env,
+                                   const image::ProcessUser& user) {
+  std::vector<std::string> env;
+  for (const std::string& entry : image_env) set_env(env, entry, true);
+  for (const std::string& entry : function_env) set_env(env, entry, true);
+  set_env(env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", false);
+  set_env(env, "HOME=" + user.home, false);
+  return env;
+}
+
+json to_oci_spec(const Container& container) {
+  json namespaces = json::array();
+  for (const char* type : {"pid", "network", "ipc", "uts", "mount", "cgroup"}) {
+    namespaces.push_back({{"type", type}});
+  }
+  return {{"ociVersion", "1.0.2"},
+          {"process", process(container)},
+          {"root", {{"path", container.rootfs.string()}, {"readonly", true}}},
+          {"hostname", container.id},
+          {"mounts", mounts(container)},
+          {"linux",
+           {{"namespaces", namespaces},
+            {"resources", resources(container.resources)},
+            {"cgroupsPath", container.cgroup_path},
+            {"rootfsPropagation", "private"},
+            {"maskedPaths", kMaskedPaths},
+            {"readonlyPaths", kReadonlyPaths}}}};
+}
+
+}  // namespace runtime

@@ -1,0 +1,46 @@
+// What one container is to be, whichever launcher makes it, and the same as the runtime-spec's
+// config.json. Plain values; knows nothing of functions or connections.
+// Source: OCI runtime-spec 1.0.2, config.md and config-linux.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "oci/image/image.h"
+
+namespace runtime {
+
+struct Resources {
+  std::uint64_t memory_bytes = 0;
+  bool limit_swap = false;  // swap off; only where the kernel accounts for it
+  double cpus = 0;
+  std::uint32_t pids = 0;
+  std::uint64_t tmpfs_bytes = 0;  // each of /tmp and /dev/shm
+};
+
+struct Container {
+  std::string id;  // also its host name
+  std::filesystem::path rootfs;
+  std::vector<std::string> args;
+  std::vector<std::string> env;
+  std::string working_dir = "/";
+  image::ProcessUser user;
+  Resources resources;
+  std::string cgroup_path;
+  std::filesystem::path control_socket;  // on the host; seen inside as /control.sock
+};
+
+// The environment of the process: the image's, then the function's on top (a later KEY wins), with
+// PATH and HOME added where both lack them. Nothing of the daemon's own.
+std::vector<std::string> merge_env(const std::vector<std::string>& image_env,
+                                   const std::vector<std::string>& function_env,
+                                   const image::ProcessUser& user);
+
+// config.json: own pid, mount, net, ipc, uts and cgroup namespace, no capabilities,
+// no_new_privileges, read-only root, masked paths, small tmpfs, default devices, limits.
+nlohmann::json to_oci_spec(const Container& container);
+
+}  // namespace runtime

@@ -1,0 +1,148 @@
+#include "oci/runtime/oci_launcher.h"
+
+#include <sys/epoll.h>
+
+#include <charconv>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "oci/sys/error.h"
+#include "oci/sys/file.h"
+#include "oci/sys/pidfd.h"
+#include "oci/sys/subprocess.h"
+
+namespace runtime {
+namespace {
+
+// The runtime's own log: a failed launch writes a few lines, and only the last one counts.
+constexpr std::size_t kMaxRuntimeLog = 64u << 10;
+constexpr std::size_t kMaxPidFile = 32;
+constexpr std::size_t kMaxCommandLine = 1u << 20;
+
+// The last message in the runtime's JSON log; empty if it wrote none that we can read.
+std::string last_message(const std::filesystem::path& log_file) {
+  std::string text;
+  try {
+    text = sys::read_file_if_exists(log_file, kMaxRuntimeLog).value_or("");
+  } catch (const sys::Refused&) {
+    return "its log is too long to read";
+  }
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  const std::string line =
+      text.substr(text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n'));
+  const nlohmann::json entry = nlohmann::json::parse(line, nullptr, false);
+  if (!entry.is_object() || !entry.contains("msg") || !entry["msg"].is_string()) return line;
+  return entry["msg"].get<std::string>();
+}
+
+pid_t read_pid(const std::filesystem::path& file) {
+  const std::string text = sys::read_file(file, kMaxPidFile);
+  pid_t pid = 0;
+  std::from_chars(text.data(), text.data() + text.size(), pid);
+  return pid;
+}
+
+// One `runtime run --detach` on its way.
+class OciLaunch : public Launch {
+ public:
+  OciLaunch(sys::EventLoop& loop, std::string program, const Bundle& bundle,
+            const sys::SubprocessOptions& options, std::function<void(LaunchResult)> done)
+      : program_(std::move(program)),
+        bundle_(bundle),
+        done_(std::move(done)),
+        process_(options),
+        watch_(loop.watch(process_.pidfd(), EPOLLIN, [this](auto) { runtime_exited(); })) {}
+
+ private:
+  void runtime_exited() {
+    const std::optional<sys::ExitStatus> status = process_.poll();
+    if (!status) return;
+    watch_.reset();
+    // `done_` destroys this object; nothing of it may be touched afterwards.
+    const std::function<void(LaunchResult)> done = std::move(done_);
+    done(result(*status));
+  }
+
+  LaunchResult result(const sys::ExitStatus& status) const {
+    try {
+      if (!status.success()) {
+        return LaunchFailure{"the container runtime failed", program_ + " ended with " +
+                                                                 status.describe() + ": " +
+                                                                 last_message(bundle_.log_file())};
+      }
+      std::optional<sys::UniqueFd> pidfd = sys::open_pidfd(read_pid(bundle_.pid_file()));
+      if (pidfd) return Launched{std::move(*pidfd)};
+      return LaunchFailure{"the container runtime failed",
+                           program_ + " reported success, but its container is gone"};
+    } catch (const std::exception& error) {
+      return LaunchFailure{"the container runtime failed",
+                           program_ + " reported success, but left no pid: " + error.what()};
+    }
+  }
+
+  std::string program_;
+  const Bundle& bundle_;
+  std::function<void(LaunchResult)> done_;
+  sys::Subprocess process_;
+  sys::EventLoop::Watch watch_;
+};
+
+}  // namespace
+
+OciLauncher::OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root)
+    : loop_(loop), program_(std::move(program)), root_(std::move(root)) {
+  sys::make_directory(root_, 0700);
+}
+
+std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {
+  const Bundle& bundle = options.bundle;
+  sys::SubprocessOptions process;
+  process.argv = {program_,
+                  "--root",
+                  root_.string(),
+                  "--log",
+                  bundle.log_file().string(),
+                  "--log-format",
+                  "json",
+                  "run",
+                  "--detach",
+                  "--pid-file",
+                  bundle.pid_file().string(),
+                  "--bundle",
+                  bundle.path().string(),
+                  bundle.id()};
+  process.stdout_fd = options.stdout_fd;
+  process.stderr_fd = options.stderr_fd;
+  return std::make_unique<OciLaunch>(loop_, program_, bundle, process, std::move(options.done));
+}
+
+void OciLauncher::sweep(const std::string& id) {
+  sys::remove_tree(root_ / id);
+}
+
+std::vector<std::string> OciLauncher::list() const {
+  return sys::list_directory(root_);
+}
+
+void OciLauncher::kill_orphans() const {
+  const std::string mark = std::string("\0--root\0", 8) + root_.string() + std::string(1, '\0');
+  for (const std::string& name : sys::list_directory("/proc")) {
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error != std::errc() || end != name.data() + name.size()) continue;
+    // Opened before the command line is read: what is killed is what was looked at.
+    const std::optional<sys::UniqueFd> process = sys::open_pidfd(pid);
+    if (!process) continue;
+    try {
+      const auto command = sys::read_file_if_exists("/proc/" + name + "/cmdline", kMaxCommandLine);
+      if (command && command->find(mark) != std::string::npos) {
+        sys::send_signal(process->get(), SIGKILL);
+      }
+    } catch (const std::exception&) {
+      // It ended while we looked (ESRCH from read), or is not like one of ours.
+    }
+  }
+}
+
+}  // namespace runtime

@@ -1,0 +1,38 @@
+// Launches through the command line of an OCI runtime: runc, crun or any other that takes
+// `run --detach --pid-file --bundle`. Detached, the runtime leaves as soon as the container runs,
+// and since this process is a subreaper the container becomes our child: its exit is ours to see,
+// and nothing of the runtime stays in memory while a request is served. docs/RUNC.md has the
+// lifecycle.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "oci/runtime/launcher.h"
+#include "oci/sys/event_loop.h"
+
+namespace runtime {
+
+class OciLauncher : public Launcher {
+ public:
+  // `program` is looked up in PATH if it has no '/'; `root` is where the runtime keeps its state.
+  OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root);
+
+  std::unique_ptr<Launch> launch(LaunchOptions options) override;
+  void sweep(const std::string& id) override;
+  std::string_view name() const noexcept override { return program_; }
+
+  // Kills runtime processes that a dead daemon left in the middle of a launch; they are known by
+  // our
+  // `--root` in their command line. And names the containers they have state of.
+  void kill_orphans() const;
+  std::vector<std::string> list() const;
+
+ private:
+  sys::EventLoop& loop_;
+  std::string program_;
+  std::filesystem::path root_;
+};
+
+}  // namespace runtime

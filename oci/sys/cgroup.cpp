@@ -1,0 +1,160 @@
+#include "oci/sys/cgroup.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <set>
+#include <sstream>
+
+#include "oci/sys/error.h"
+#include "oci/sys/file.h"
+#include "oci/sys/pidfd.h"
+
+namespace sys {
+namespace {
+
+constexpr std::size_t kMaxProcFile = 4u << 20;  // /proc and cgroupfs files; far above any real one
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream{std::string(text)};
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+std::vector<pid_t> read_pids(const std::filesystem::path& file) {
+  std::vector<pid_t> pids;
+  const std::optional<std::string> text = read_file_if_exists(file, kMaxProcFile);
+  std::istringstream lines(text.value_or(""));
+  for (pid_t pid = 0; lines >> pid;) pids.push_back(pid);
+  return pids;
+}
+
+void write_cgroup_file(const std::filesystem::path& file, std::string_view text) {
+  write_all(open_file(file, O_WRONLY).get(), text, file.string());
+}
+
+// This process's own cgroup in the v2 hierarchy ("0::/system.slice/faasd.service").
+std::string own_v2_cgroup() {
+  for (const std::string& line : split(read_file("/proc/self/cgroup", kMaxProcFile), '\n')) {
+    if (line.starts_with("0::")) return line.substr(3);
+  }
+  return "/";
+}
+
+// A cgroup that holds us alone and is not the root was made for us by a service manager. Its
+// processes move to a leaf, so that instances can live beside it.
+std::string claim_delegated_cgroup(const CgroupHierarchy& v2) {
+  const std::string own = own_v2_cgroup();
+  if (own == "/") return "";
+  const std::filesystem::path directory = v2.mount_point / own.substr(1);
+  if (read_pids(directory / "cgroup.procs") != std::vector<pid_t>{::getpid()}) return "";
+  if (::access((directory / "cgroup.subtree_control").c_str(), W_OK) != 0) return "";
+  make_directory(directory / "daemon", 0755);
+  write_cgroup_file(directory / "daemon" / "cgroup.procs", "0");
+  return own;
+}
+
+}  // namespace
+
+std::vector<CgroupHierarchy> parse_cgroup_mounts(std::string_view mountinfo) {
+  std::vector<CgroupHierarchy> hierarchies;
+  for (const std::string& line : split(mountinfo, '\n')) {
+    // "36 35 98:0 / /mnt rw,noatime master:1 - cgroup cgroup rw,memory": proc_pid_mountinfo(5)
+    const std::vector<std::string> fields = split(line, ' ');
+    const auto dash = std::find(fields.begin(), fields.end(), "-");
+    if (fields.size() < 5 || fields.end() - dash < 4) continue;
+    const std::string& type = dash[1];
+    if (type != "cgroup" && type != "cgroup2") continue;
+    CgroupHierarchy hierarchy{fields[4], type == "cgroup2", {}};
+    if (!hierarchy.v2) {
+      for (const std::string& option : split(dash[3], ',')) {
+        if (option != "rw" && option != "ro") hierarchy.controllers.push_back(option);
+      }
+    }
+    const bool twice = std::any_of(
+        hierarchies.begin(), hierarchies.end(),
+        [&](const CgroupHierarchy& h) { return h.mount_point == hierarchy.mount_point; });
+    if (!twice) hierarchies.push_back(std::move(hierarchy));
+  }
+  return hierarchies;
+}
+
+CgroupTree::CgroupTree(const std::string& name)
+    : hierarchies_(parse_cgroup_mounts(read_file("/proc/self/mountinfo", kMaxProcFile))) {
+  if (hierarchies_.empty()) {
+    throw Refused(
+        Refusal::failed, "no_cgroups",
+        "no cgroup file system is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup");
+  }
+  const bool pure_v2 = std::all_of(hierarchies_.begin(), hierarchies_.end(),
+                                   [](const CgroupHierarchy& h) { return h.v2; });
+  parent_ = (pure_v2 ? claim_delegated_cgroup(hierarchies_.front()) : "") + "/" + name;
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    const char* file = hierarchy.v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
+    // v2 shows the file in every cgroup but the root; any child of the root will do.
+    limits_swap_ |= std::filesystem::exists(hierarchy.mount_point / file);
+    if (!pure_v2 || limits_swap_) continue;
+    for (const std::string& child : list_directory(hierarchy.mount_point)) {
+      limits_swap_ |= std::filesystem::exists(hierarchy.mount_point / child / file);
+    }
+  }
+}
+
+std::vector<std::filesystem::path> CgroupTree::directories_of(const std::string& id) const {
+  std::vector<std::filesystem::path> directories;
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    directories.push_back(hierarchy.mount_point / path_of(id).substr(1));
+  }
+  return directories;
+}
+
+std::vector<pid_t> CgroupTree::members(const std::string& id) const {
+  std::set<pid_t> pids;
+  for (const std::filesystem::path& directory : directories_of(id)) {
+    for (const pid_t pid : read_pids(directory / "cgroup.procs")) {
+      if (pid > 0) pids.insert(pid);  // 0: a process of another pid namespace
+    }
+  }
+  return {pids.begin(), pids.end()};
+}
+
+void CgroupTree::kill(const std::string& id) const {
+  for (const pid_t pid : members(id)) {
+    const std::optional<UniqueFd> process = open_pidfd(pid);
+    if (!process) continue;
+    // The number was read before the descriptor was opened: it counts only if it is still listed.
+    const std::vector<pid_t> now = members(id);
+    if (std::binary_search(now.begin(), now.end(), pid)) send_signal(process->get(), SIGKILL);
+  }
+}
+
+bool CgroupTree::remove(const std::string& id) const {
+  bool gone = true;
+  for (const std::filesystem::path& directory : directories_of(id)) {
+    gone &= ::rmdir(directory.c_str()) == 0 || errno == ENOENT;
+  }
+  return gone;
+}
+
+std::vector<std::string> CgroupTree::list() const {
+  std::set<std::string> ids;
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    const std::filesystem::path parent = hierarchy.mount_point / parent_.substr(1);
+    if (!std::filesystem::is_directory(parent)) continue;
+    for (const std::string& name : list_directory(parent)) {
+      if (std::filesystem::is_directory(parent / name)) ids.insert(name);
+    }
+  }
+  return {ids.begin(), ids.end()};
+}
+
+void CgroupTree::remove_parent() const noexcept {
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    ::rmdir((hierarchy.mount_point / parent_.substr(1)).c_str());
+  }
+}
+
+}  // namespace sys
