@@ -3,15 +3,16 @@
 
 # What builds and runs faasd.
 build_packages=(
-  build-essential ccache cmake curl libarchive-dev libcli11-dev libcpp-httplib-dev libseccomp-dev
-  libspdlog-dev libssl-dev ninja-build nlohmann-json3-dev pkg-config python3 runc zlib1g-dev
+  build-essential ccache cmake curl doctest-dev libarchive-dev libcli11-dev libcpp-httplib-dev
+  libseccomp-dev libspdlog-dev libssl-dev ninja-build nlohmann-json3-dev pkg-config python3 runc
+  zlib1g-dev
 )
 
 # What the tests need beyond that. The clang tools carry their version because another one formats
 # and warns differently. docker.io and mmdebstrap make the images, golang-go the Go handler.
 test_packages=(
   "${build_packages[@]}"
-  busybox-static ca-certificates clang-format-14 clang-tidy-14 crun docker.io doctest-dev git
+  busybox-static ca-certificates clang-format-14 clang-tidy-14 crun docker.io git
   golang-go iproute2 mmdebstrap skopeo
 )
 

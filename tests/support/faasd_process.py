@@ -1,0 +1,371 @@
+"""A real faasd in a directory of its own, and the tests' view of it.
+
+Every daemon gets its own state and run directory, subnet and control port, so that tests run beside
+each other and beside an installed faasd. Waiting is always for something: a log line, an exit, the
+end of a stream. Binaries: $FAASD and $FAAS, else those of the release build.
+"""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import machine
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.path.join(ROOT, "build", "release", "bin")
+HELLO_TAR = os.path.join(ROOT, "build", "release", "hello.tar")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Longer than anything takes on a loaded machine; what is over it hangs.
+PATIENCE_S = 30
+# Between two looks at what has no event of its own (/proc, cgroups), if no log line comes before.
+LOOK_AGAIN_S = 0.05
+
+machine.become_subreaper()
+
+
+def binary(name):
+    return os.environ.get(name.upper()) or os.path.join(BIN, name)
+
+
+class Subnet:
+    """127.N.0.0/24, ours for as long as this process lives.
+
+    The claim is a Unix socket with an abstract name: the kernel lets one process have it and drops
+    it with the process.
+    """
+
+    def __init__(self):
+        in_use = {address for address, _ in machine.ipv4_addresses()}
+        for step in range(173):
+            octet = 78 + (os.getpid() + step) % 173
+            if any(address.startswith(f"127.{octet}.") for address in in_use):
+                continue
+            self._claim = socket.socket(socket.AF_UNIX)
+            try:
+                self._claim.bind(f"\0faasd-test-subnet-{octet}")
+            except OSError:
+                self._claim.close()
+                continue
+            self.prefix = f"127.{octet}.0."
+            self.cidr = f"127.{octet}.0.0/24"
+            return
+        raise RuntimeError("no free 127.N.0.0/24 for a test")
+
+    def release(self):
+        self._claim.close()
+
+
+class Reply:
+    """What came back on one connection, to its end."""
+
+    def __init__(self, raw):
+        self.raw = raw
+        head, _, self.body = raw.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        words = lines[0].split(" ")
+        self.status = int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+        self.headers = {name.strip().lower(): value.strip() for name, _, value in
+                        (line.partition(":") for line in lines[1:])}
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"Reply({self.raw[:400]!r})"
+
+
+def read_to_end(sock):
+    chunks = []
+    while chunk := sock.recv(1 << 16):
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def connect(address, port=80, timeout_s=PATIENCE_S):
+    sock = socket.create_connection((address, port), timeout_s)
+    sock.settimeout(timeout_s)
+    return sock
+
+
+def curl(address, path="/", port=80, timeout_s=PATIENCE_S):
+    """One request on a connection of its own, read to the end."""
+    with connect(address, port, timeout_s) as sock:
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        return Reply(read_to_end(sock))
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=PATIENCE_S)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE_S)
+        self.sock.connect(self._path)
+
+
+class LogLines:
+    """The daemon's output, read by a thread as it comes; a line that is no JSON stays as it is."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._changed = threading.Condition()
+        self.raw = []
+        self.events = []
+        self.ended = False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        for line in self._stream:
+            text = line.decode(errors="replace").rstrip("\n")
+            try:
+                event = json.loads(text)
+            except ValueError:
+                event = {}
+            with self._changed:
+                self.raw.append(text)
+                self.events.append(event if isinstance(event, dict) else {})
+                self._changed.notify_all()
+        with self._changed:
+            self.ended = True
+            self._changed.notify_all()
+
+    def find(self, event, **fields):
+        wanted = {"event": event, **fields}
+        return [line for line in list(self.events) if wanted.items() <= line.items()]
+
+    def wait_for(self, event, timeout_s=PATIENCE_S, **fields):
+        """The first line of that event with those fields, already there or yet to come."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while not (found := self.find(event, **fields)):
+                left = deadline - time.monotonic()
+                if self.ended or left <= 0:
+                    raise AssertionError(f"no {event} {fields} in the log"
+                                         f"{' (it ended)' if self.ended else ''}:\n{self.tail()}")
+                self._changed.wait(left)
+        return found[0]
+
+    def wait_until(self, check, what, timeout_s=PATIENCE_S):
+        """Waits for `check()`, looked at after each log line and now and then."""
+        deadline = time.monotonic() + timeout_s
+        while not check():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what}: not within {timeout_s} s\n{self.tail()}")
+            with self._changed:
+                self._changed.wait(LOOK_AGAIN_S)
+
+    def join(self):
+        self._thread.join(PATIENCE_S)
+
+    def tail(self, count=60):
+        return "\n".join(self.raw[-count:])
+
+
+class Faasd:
+    """One daemon. `flags` go to it as they are; `directory` continues where another one stopped."""
+
+    def __init__(self, *flags, directory=None, subnet=None, env=None, prefix=(), listen=True,
+                 wait=True):
+        self._owns_directory = directory is None
+        self.directory = directory or tempfile.mkdtemp(prefix="d-")
+        self._owns_subnet = subnet is None
+        self.subnet = subnet or Subnet()
+        self.state_dir = os.path.join(self.directory, "state")
+        self.run_dir = os.path.join(self.directory, "run")
+        self.socket = os.path.join(self.directory, "run", "faasd.sock")
+        self._processes_before = set(machine.descendants(os.getpid()))
+        self._cgroups_before = machine.cgroup_directories()
+        # What the test expects of its end: 0, unless the test itself makes it end otherwise.
+        self.expected_status = 0
+        self.listen = None
+        arguments = [*prefix, binary("faasd"), "--state-dir", self.state_dir,
+                     "--run-dir", self.run_dir, "--socket", self.socket, "--log-format", "json",
+                     *flags]
+        if "--subnet" not in flags:
+            arguments += ["--subnet", self.subnet.cidr]
+        if "--listen" not in flags:
+            arguments += ["--listen", "127.0.0.1:0" if listen else ""]
+        self.arguments = arguments
+        self.process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={"PATH": PATH, "LANG": "C.UTF-8", **(env or {})}, cwd="/")
+        self.log = LogLines(self.process.stdout)
+        if wait:
+            self.wait_ready()
+
+    # --- its life
+
+    def wait_ready(self):
+        ready = self.log.wait_for("ready")
+        self.listen = ready.get("listen") or None
+        return ready
+
+    def wait_exit(self):
+        status = self.process.wait(PATIENCE_S)
+        self.log.join()
+        return status
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self):
+        """SIGTERM and the exit status."""
+        if self.process.poll() is None:
+            self.terminate()
+        return self.wait_exit()
+
+    def kill9(self):
+        """Dies without a chance to clean up; its containers live on."""
+        self.expected_status = -signal.SIGKILL
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def successor(self, *flags, **options):
+        """Another daemon on the same directories and subnet."""
+        return Faasd(*flags, directory=self.directory, subnet=self.subnet, **options)
+
+    def destroy(self):
+        """Ends it if need be, and removes the directory that it worked in."""
+        if self.process.poll() is None:
+            self.stop()
+        self.process.stdout.close()
+        if self._owns_directory:
+            shutil.rmtree(self.directory)
+        if self._owns_subnet:
+            self.subnet.release()
+
+    # --- its callers
+
+    def faas(self, *arguments, input=None, check=False, env=None, timeout_s=120):
+        """The command line; `input` is bytes or an open file."""
+        stream = {"stdin": input} if hasattr(input, "fileno") else {"input": input or b""}
+        done = subprocess.run([binary("faas"), "--socket", self.socket, *arguments], **stream,
+                              capture_output=True, timeout=timeout_s,
+                              env={"PATH": PATH, "LANG": "C.UTF-8", **(env or {})})
+        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+        if check and done.returncode != 0:
+            raise AssertionError(f"faas {' '.join(arguments)}: {done.returncode}\n{done.stderr}\n"
+                                 f"{self.log.tail()}")
+        return done
+
+    def deploy(self, name, archive=HELLO_TAR, *options):
+        """Deploys a file (path) or bytes; the address."""
+        if isinstance(archive, bytes):
+            self.faas("new", name, *options, input=archive, check=True)
+        else:
+            self.faas("new", name, "-f", archive, *options, check=True)
+        return self.ip(name)
+
+    def ip(self, name):
+        return self.faas("ip", name, check=True).stdout.strip()
+
+    def describe(self, name):
+        return json.loads(self.faas("describe", name, "--json", check=True).stdout)
+
+    def api(self, method, path, body=None, headers=None, unix=True, encode_chunked=False):
+        """(status, headers, parsed JSON or bytes) of one call of the control API."""
+        if unix:
+            connection = UnixConnection(self.socket)
+        else:
+            host, _, port = self.listen.rpartition(":")
+            connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
+        try:
+            connection.request(method, path, body, headers or {}, encode_chunked=encode_chunked)
+            answer = connection.getresponse()
+            data = answer.read()
+        finally:
+            connection.close()
+        if "json" in (answer.getheader("Content-Type") or ""):
+            data = json.loads(data)
+        return answer.status, answer.headers, data
+
+    # --- what it holds
+
+    def containers(self):
+        """Processes below the daemon."""
+        return machine.descendants(self.process.pid)
+
+    def footprint(self):
+        """All that one request must give back."""
+        return {
+            "processes": len(self.containers()),
+            "fds": len(machine.open_fds(self.process.pid)),
+            "mounts": len(machine.mount_points(self.process.pid)),
+            "cgroups": len(self.new_cgroups()),
+            "run directory": machine.tree(self.run_dir),
+        }
+
+    def new_cgroups(self):
+        """Cgroups that came since this daemon started and carry the name of a faasd."""
+        return sorted(path for path in machine.cgroup_directories() - self._cgroups_before
+                      if "faasd" in path)
+
+    def wait_for_footprint(self, wanted):
+        """Waits until the daemon holds no more than it did."""
+        self.log.wait_until(lambda: self.footprint() == wanted,
+                            f"{self.footprint()} instead of {wanted}")
+
+    @staticmethod
+    def _reap(pid):
+        """Takes the exit of an orphan that came to us as the subreaper; True if it was a zombie."""
+        try:
+            return os.waitpid(pid, os.WNOHANG)[0] == pid
+        except ChildProcessError:
+            return False
+
+    def leftovers(self):
+        """Sentences about what a daemon that has ended left on the machine."""
+        alive = set(machine.descendants(os.getpid())) - self._processes_before
+        alive = {pid for pid in alive if not self._reap(pid)}
+        found = [f"process {pid}: {machine.command_of(pid)}" for pid in sorted(alive)]
+        found += [f"mount {path}" for path in machine.mount_points()
+                  if path.startswith(self.directory + "/")]
+        found += [f"cgroup {path}" for path in self.new_cgroups()]
+        found += [f"address {address} {label}" for address, label in machine.ipv4_addresses()
+                  if address.startswith(self.subnet.prefix)]
+        # A lock file may stay: who takes it away while another waits for it lets two in.
+        found += [f"in the run directory: {name}" for name in machine.tree(self.run_dir)
+                  if not name.endswith("lock")]
+        return found
+
+
+class FaasdTestCase(unittest.TestCase):
+    """Starts daemons that are ended after the test, and checked for what they left."""
+
+    def setUp(self):
+        self._daemons = []
+        self.addCleanup(self._end_daemons)
+
+    def start(self, *flags, **options):
+        daemon = Faasd(*flags, **options)
+        self._daemons.append(daemon)
+        return daemon
+
+    def restart(self, daemon, *flags, **options):
+        self._daemons.append(daemon.successor(*flags, **options))
+        return self._daemons[-1]
+
+    def _end_daemons(self):
+        daemons, self._daemons = self._daemons, []
+        statuses = [daemon.stop() for daemon in daemons]  # raises if one does not end
+        if not self._outcome.success:
+            for daemon in daemons:
+                print(f"--- log of {' '.join(daemon.arguments)}\n{daemon.log.tail(200)}")
+        left = [text for daemon in daemons for text in daemon.leftovers()]
+        for daemon in reversed(daemons):
+            daemon.destroy()
+        self.assertEqual(left, [], "left by the daemon after its end")
+        for daemon, status in zip(daemons, statuses):
+            self.assertEqual(status, daemon.expected_status, daemon.log.tail())
