@@ -6,7 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int connect_control(void) {
+int connect_control(void) {
   const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/control.sock"};
   const int control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (control < 0) {
@@ -34,12 +34,7 @@ static int attached_socket(struct msghdr* message) {
   return connection;
 }
 
-int receive_socket(const char** failed) {
-  *failed = "connect /control.sock";
-  const int control = connect_control();
-  if (control < 0) {
-    return -1;
-  }
+int receive_connection(int control) {
   char text[16];
   union {
     struct cmsghdr align;
@@ -54,13 +49,20 @@ int receive_socket(const char** failed) {
   do {
     length = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
   } while (length < 0 && errno == EINTR);
-  *failed = "receive a connection from /control.sock";
-  int connection = -1;
-  if (length > 0) {
-    connection = attached_socket(&message);
-  } else if (length == 0) {
-    errno = ECONNRESET; /* faasd closed it: this container is not needed any more */
+  if (length == 0) {
+    errno = ECONNRESET;
   }
+  return length > 0 ? attached_socket(&message) : -1;
+}
+
+int receive_socket(const char** failed) {
+  *failed = "connect /control.sock";
+  const int control = connect_control();
+  if (control < 0) {
+    return -1;
+  }
+  *failed = "receive a connection from /control.sock";
+  const int connection = receive_connection(control);
   const int error = errno;
   close(control);
   errno = error;

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import select
 import shlex
 import socket
 import subprocess
@@ -80,6 +81,21 @@ def _tcp_pair() -> tuple[socket.socket, socket.socket]:
     return client, accepted
 
 
+class NeverConnected(Exception):
+    """The handler ended, or let the time pass, before it connected to /control.sock."""
+
+
+def _await_connect(listener: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        ready, _, _ = select.select([listener, pidfd], [], [], TIMEOUT_S)
+    finally:
+        os.close(pidfd)
+    if listener not in ready:
+        end = f"ended with {process.wait()}" if ready else f"waited for {TIMEOUT_S} s"
+        raise NeverConnected(f"{shlex.join(map(str, process.args[-2:]))}: {end}")
+
+
 @contextlib.contextmanager
 def start_handler(
     command: Sequence[str], socket_path: str, directory: str, root: str = "/", **popen
@@ -115,7 +131,6 @@ def handed(
             listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
             listener.bind(path)
             listener.listen(1)
-            listener.settimeout(TIMEOUT_S)
             client, accepted = _tcp_pair()
             stack.enter_context(client)
             with accepted:
@@ -124,6 +139,7 @@ def handed(
                 process = stack.enter_context(
                     start_handler(command, path, directory, root, **popen)
                 )
+                _await_connect(listener, process)
                 control, _ = listener.accept()
                 listener.close()  # the second connect is refused
                 with control:
