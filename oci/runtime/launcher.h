@@ -1,5 +1,5 @@
 // How an instance's container is made. One interface, two launchers: any OCI runtime's command line
-// (OciLauncher) and our own. A Launch is a container on its way; destroying it gives up.
+// (OciLauncher) and our own. A Launch is a container on its way.
 // Used on the event-loop thread; `sweep` may be called from any thread.
 #pragma once
 
@@ -29,7 +29,10 @@ using LaunchResult = std::variant<Launched, LaunchFailure>;
 
 class Launch {
  public:
+  // Waits for what it started to be gone, so destroy one that was abandoned off the loop thread.
   virtual ~Launch() = default;
+  // Gives up: `done` is not called any more, and the Launch may go to another thread.
+  virtual void abandon() noexcept = 0;
 };
 
 struct LaunchOptions {

@@ -54,6 +54,11 @@ class OciLaunch : public Launch {
         process_(options),
         watch_(loop.watch(process_.pidfd(), EPOLLIN, [this](auto) { runtime_exited(); })) {}
 
+  void abandon() noexcept override {
+    watch_.reset();
+    process_.kill();
+  }
+
  private:
   void runtime_exited() {
     const std::optional<sys::ExitStatus> status = process_.poll();

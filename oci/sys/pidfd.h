@@ -4,6 +4,8 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "oci/sys/unique_fd.h"
@@ -19,6 +21,15 @@ bool send_signal(int pidfd, int signal_number) noexcept;
 
 // A duplicate of descriptor `fd` of that process; empty if there is none or the process is gone.
 std::optional<UniqueFd> take_fd(int pidfd, int fd);
+
+// A duplicate of the socket that process has open somewhere, found by its inode and confirmed by
+// its cookie (socket.h); empty if it has it no more. Each descriptor looked at is one off `budget`.
+struct SocketName {
+  std::uint64_t inode = 0;
+  std::uint64_t cookie = 0;
+};
+SocketName name_of_socket(int fd) noexcept;
+std::optional<UniqueFd> take_socket(pid_t pid, const SocketName& socket, std::size_t& budget);
 
 // prctl(PR_SET_CHILD_SUBREAPER): orphans below this process become its children, so that a
 // container whose runtime has left is reaped by us.

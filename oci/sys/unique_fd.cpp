@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "oci/sys/error.h"
 
 namespace sys {
@@ -30,6 +32,13 @@ void set_nonblocking(int fd, bool nonblocking) {
   if (flags < 0) throw_errno("fcntl F_GETFL");
   const int wanted = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
   if (wanted != flags && ::fcntl(fd, F_SETFL, wanted) != 0) throw_errno("fcntl F_SETFL");
+}
+
+ReadResult read_now(int fd, char* buffer, std::size_t size) noexcept {
+  const ssize_t n = ::read(fd, buffer, size);
+  if (n > 0) return {static_cast<std::size_t>(n), false};
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return {0, false};
+  return {0, true};
 }
 
 }  // namespace sys

@@ -3,6 +3,8 @@
 // borrowed descriptor. Any thread, no locking.
 #pragma once
 
+#include <cstddef>
+
 namespace sys {
 
 class UniqueFd {
@@ -45,5 +47,12 @@ Pipe make_pipe();
 
 // Sets or clears O_NONBLOCK on the open file description. Throws std::system_error.
 void set_nonblocking(int fd, bool nonblocking);
+
+// What one read(2) of a non-blocking descriptor gave: perhaps nothing yet, perhaps the end.
+struct ReadResult {
+  std::size_t bytes = 0;
+  bool ended = false;  // end of the stream, or an error
+};
+ReadResult read_now(int fd, char* buffer, std::size_t size) noexcept;
 
 }  // namespace sys

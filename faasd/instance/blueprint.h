@@ -1,0 +1,26 @@
+// Everything that the instances of one version of a function have in common, worked out once at the
+// deploy: the function, its image, and the container it makes. Immutable and shared: an instance
+// keeps the version it was started with alive, so that a replaced one can finish.
+#pragma once
+
+#include <memory>
+
+#include "faasd/function/function.h"
+#include "oci/image/image.h"
+#include "oci/runtime/container.h"
+
+namespace instance {
+
+struct Blueprint {
+  function::Function function;
+  std::shared_ptr<const image::Image> image;
+  runtime::Container container;  // without id, cgroup and socket, which differ by instance
+};
+
+// Throws sys::Refused(invalid) if the image cannot run: no command, or one that is not there, an
+// unknown user, a working directory that does not do.
+std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
+                                                std::shared_ptr<const image::Image> image,
+                                                bool limit_swap);
+
+}  // namespace instance

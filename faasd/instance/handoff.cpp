@@ -1,0 +1,70 @@
+#include "faasd/instance/handoff.h"
+
+#include <sys/epoll.h>
+
+#include "oci/sys/socket.h"
+
+namespace instance {
+namespace {
+
+// The message that carries the descriptor. Its text means nothing; it is part of the protocol
+// because a descriptor needs at least one byte to ride on, and handlers check for it.
+constexpr std::string_view kMessage = "SOCKET";
+
+}  // namespace
+
+Handoff::Handoff(sys::EventLoop& loop, sys::UniqueFd control_listener, Callbacks callbacks)
+    : loop_(loop), callbacks_(std::move(callbacks)), listener_(std::move(control_listener)) {
+  watch_ = loop_.watch(listener_.get(), EPOLLIN, [this](auto) { accept_handler(); });
+}
+
+void Handoff::give(sys::UniqueFd client) {
+  client_ = std::move(client);
+  if (control_) send();
+}
+
+void Handoff::accept_handler() {
+  sys::Accepted accepted = sys::accept_connection(listener_.get());
+  if (!accepted.fd) return;
+  // One connection is all there is: a second connect(2) is refused from now on.
+  watch_.reset();
+  listener_.reset();
+  control_ = std::move(accepted.fd);
+  if (client_) send();
+  callbacks_.connected();
+}
+
+void Handoff::send() {
+  if (sent_) return;
+  sent_ = true;
+  if (!sys::send_descriptor(control_.get(), kMessage, client_.get())) {
+    control_.reset();  // the handler has closed already; its exit is what ends the instance
+    return;
+  }
+  // Edge-triggered: the kernel reports "writable" anew each time the peer has consumed a message.
+  watch_ = loop_.watch(control_.get(), EPOLLOUT | EPOLLET, [this](auto) { check_delivery(); });
+}
+
+void Handoff::settle() {
+  if (sent_ && control_) check_delivery();
+}
+
+void Handoff::check_delivery() {
+  switch (sys::delivery(control_.get())) {
+    case sys::Delivery::pending:
+      return;
+    case sys::Delivery::refused:
+      // It closed /control.sock with the message unread: the client is still ours.
+      watch_.reset();
+      control_.reset();
+      return;
+    case sys::Delivery::taken:
+      watch_.reset();
+      control_.reset();
+      client_.reset();
+      callbacks_.taken();
+      return;
+  }
+}
+
+}  // namespace instance

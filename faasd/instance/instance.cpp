@@ -1,0 +1,181 @@
+#include "faasd/instance/instance.h"
+
+#include <sys/epoll.h>
+
+#include <csignal>
+
+#include "faasd/function/bounds.h"
+
+namespace instance {
+namespace {
+
+using std::chrono::milliseconds;
+
+milliseconds between(sys::EventLoop::Clock::time_point from, sys::EventLoop::Clock::time_point to) {
+  return std::chrono::duration_cast<milliseconds>(to - from);
+}
+
+}  // namespace
+
+Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
+                   std::shared_ptr<const Blueprint> blueprint, std::string id, Callbacks callbacks)
+    : workshop_(workshop),
+      launcher_(launcher),
+      blueprint_(std::move(blueprint)),
+      id_(std::move(id)),
+      callbacks_(std::move(callbacks)),
+      bundle_(runtime::Bundle(workshop.bundles_dir, container())),
+      stdout_(workshop.loop, workshop.log, blueprint_->function.name, id_, "stdout"),
+      stderr_(workshop.loop, workshop.log, blueprint_->function.name, id_, "stderr"),
+      started_(Clock::now()) {
+  handoff_.emplace(workshop_.loop, bundle_->take_control_listener(),
+                   Handoff::Callbacks{[this] { on_connected(); }, [this] { on_taken(); }});
+  launch_ = launcher_.launch({*bundle_, stdout_.write_end(), stderr_.write_end(),
+                              [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); }});
+  stdout_.close_write_end();
+  stderr_.close_write_end();
+  deadline_ = workshop_.loop.after(blueprint_->function.limits.timeout, [this] {
+    kill(Outcome::timeout, "the handler was over its time limit");
+  });
+}
+
+Instance::~Instance() = default;
+
+runtime::Container Instance::container() const {
+  runtime::Container container = blueprint_->container;
+  container.id = id_;
+  container.cgroup_path = workshop_.cgroups.path_of(id_);
+  return container;
+}
+
+void Instance::serve(sys::UniqueFd client, milliseconds queued) {
+  queued_ = queued;
+  client_name_ = sys::name_of_socket(client.get());
+  handoff_->give(std::move(client));
+}
+
+void Instance::on_connected() {
+  if (state_ != State::launching) return;  // killed meanwhile
+  state_ = advance(state_, Event::connected);
+  leave_launching();
+}
+
+void Instance::on_taken() {
+  if (state_ != State::parked) return;
+  state_ = advance(state_, Event::handed_off);
+  served_ = true;
+  taken_at_ = Clock::now();
+}
+
+// The runtime and the handler are two processes: the handler may have connected, answered and ended
+// before the runtime's own exit is seen here.
+void Instance::on_launch_done(runtime::LaunchResult result) {
+  launch_.reset();
+  if (auto* failure = std::get_if<runtime::LaunchFailure>(&result)) {
+    launch_failure_ = std::move(*failure);
+    state_ = advance(state_, Event::ended);
+    end();
+    return;
+  }
+  pidfd_ = std::move(std::get<runtime::Launched>(result).pidfd);
+  exit_watch_ = workshop_.loop.watch(pidfd_.get(), EPOLLIN, [this](auto) { on_exit(); });
+}
+
+void Instance::on_exit() {
+  exit_status_ = sys::poll_exit(pidfd_.get());
+  if (!exit_status_) return;
+  handoff_->settle();
+  state_ = advance(state_, Event::ended);
+  end();
+}
+
+void Instance::leave_launching() {
+  if (!std::exchange(counts_as_launch_, false)) return;
+  callbacks_.launched();
+}
+
+void Instance::kill(Outcome outcome, const std::string& reason) {
+  if (state_ == State::exited || state_ == State::killed || state_ == State::gone) return;
+  handoff_->settle();
+  if (state_ == State::serving) take_back();
+  state_ = advance(state_, Event::kill);
+  kill_outcome_ = outcome;
+  kill_reason_ = reason;
+  if (pidfd_) {
+    sys::send_signal(pidfd_.get(), SIGKILL);  // the pid namespace goes with its first process
+    return;                                   // its exit ends the instance
+  }
+  if (launch_) launch_->abandon();
+  end();
+}
+
+// The client must hear that its time is over, and only the container has the socket. It is answered
+// after the container has ended, when nobody else can write to it any more.
+void Instance::take_back() {
+  std::size_t budget = function::bounds::kMaxTakeBackFds;
+  for (const pid_t pid : workshop_.cgroups.members(id_)) {
+    std::optional<sys::UniqueFd> socket = sys::take_socket(pid, client_name_, budget);
+    if (socket) {
+      taken_back_ = std::move(*socket);
+      return;
+    }
+  }
+}
+
+void Instance::end() {
+  deadline_.reset();
+  exit_watch_.reset();
+  pidfd_.reset();
+  stdout_.finish();
+  stderr_.finish();
+  sys::UniqueFd client = handoff_->reclaim();
+  if (!client) client = std::move(taken_back_);
+  handoff_.reset();
+  leave_launching();
+  callbacks_.ended(std::move(client), receipt());
+
+  Remains remains{id_, &launcher_, std::move(bundle_), std::move(launch_)};
+  bundle_.reset();
+  // Through the loop's queue, so that the instance is still there when it is told.
+  workshop_.sweeper.sweep(std::move(remains), [this, &loop = workshop_.loop] {
+    loop.post([this] {
+      state_ = advance(state_, Event::swept);
+      callbacks_.gone();
+    });
+  });
+}
+
+Receipt Instance::receipt() const {
+  const Clock::time_point now = Clock::now();
+  Receipt receipt;
+  receipt.instance = id_;
+  receipt.function = blueprint_->function.name;
+  receipt.version = blueprint_->function.version;
+  receipt.image = blueprint_->image->digest;
+  receipt.launcher = launcher_.name();
+  receipt.queue = queued_;
+  receipt.launch = between(started_, served_ ? taken_at_ : now);
+  receipt.run = served_ ? between(taken_at_, now) : milliseconds(0);
+  if (exit_status_)
+    (exit_status_->signaled ? receipt.signal : receipt.exit_code) = exit_status_->value;
+  if (state_ == State::killed) {
+    receipt.outcome = kill_outcome_;
+    receipt.reason = receipt.summary = kill_reason_;
+  } else if (launch_failure_) {
+    receipt.outcome = Outcome::launch_failed;
+    receipt.reason = launch_failure_->reason;
+    receipt.summary = launch_failure_->summary + "; the log of faasd says why";
+  } else if (!served_) {
+    receipt.outcome = Outcome::launch_failed;
+    receipt.reason = receipt.summary = "the handler ended (" + exit_status_->describe() +
+                                       ") before it took its connection from /control.sock";
+  } else if (exit_status_->signaled) {
+    receipt.outcome = Outcome::signal;
+    receipt.reason = exit_status_->describe();
+  } else {
+    receipt.outcome = exit_status_->value == 0 ? Outcome::ok : Outcome::exit;
+  }
+  return receipt;
+}
+
+}  // namespace instance

@@ -1,0 +1,106 @@
+// One container of a function, from its launch until nothing of it is left. Serves one connection.
+// Its life is the enum of state.h; every event goes through `advance`. Owned by the Dispatcher, on
+// the event-loop thread; reports through callbacks and destroys nothing but its own.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "faasd/instance/blueprint.h"
+#include "faasd/instance/handoff.h"
+#include "faasd/instance/output.h"
+#include "faasd/instance/receipt.h"
+#include "faasd/instance/state.h"
+#include "faasd/instance/sweeper.h"
+#include "oci/runtime/launcher.h"
+#include "oci/sys/cgroup.h"
+#include "oci/sys/event_loop.h"
+#include "oci/sys/log.h"
+#include "oci/sys/pidfd.h"
+#include "oci/sys/subprocess.h"
+#include "oci/sys/unique_fd.h"
+
+namespace instance {
+
+// What instances are made with; outlives them all.
+struct Workshop {
+  sys::EventLoop& loop;
+  const sys::Log& log;
+  const sys::CgroupTree& cgroups;
+  Sweeper& sweeper;
+  std::filesystem::path bundles_dir;
+};
+
+class Instance {
+ public:
+  struct Callbacks {
+    // The launch is over, well or badly: another may begin.
+    std::function<void()> launched;
+    // The end. `client` is empty if the handler has (or had) the connection for good; otherwise the
+    // daemon has it and the receipt says why it was not served.
+    std::function<void(sys::UniqueFd client, const Receipt& receipt)> ended;
+    // Nothing is left; the instance may be destroyed from within.
+    std::function<void()> gone;
+  };
+
+  // Makes the bundle and starts the launch. Throws std::system_error, and nothing is left.
+  Instance(const Workshop& workshop, runtime::Launcher& launcher,
+           std::shared_ptr<const Blueprint> blueprint, std::string id, Callbacks callbacks);
+  ~Instance();
+
+  // The connection that this instance serves; it waited `queued` for it.
+  void serve(sys::UniqueFd client, std::chrono::milliseconds queued);
+  // Ends it now: at its deadline (Outcome::timeout), or at the end of a drain (Outcome::refused).
+  void kill(Outcome outcome, const std::string& reason);
+
+  const std::string& id() const noexcept { return id_; }
+  State state() const noexcept { return state_; }
+
+ private:
+  using Clock = sys::EventLoop::Clock;
+
+  runtime::Container container() const;
+  void on_launch_done(runtime::LaunchResult result);
+  void on_connected();
+  void on_taken();
+  void on_exit();
+  void leave_launching();
+  void take_back();
+  void end();
+  Receipt receipt() const;
+
+  const Workshop& workshop_;
+  runtime::Launcher& launcher_;
+  std::shared_ptr<const Blueprint> blueprint_;
+  std::string id_;
+  Callbacks callbacks_;
+  State state_ = State::launching;
+
+  std::optional<runtime::Bundle> bundle_;
+  std::optional<Handoff> handoff_;
+  Output stdout_;
+  Output stderr_;
+  std::unique_ptr<runtime::Launch> launch_;  // while the runtime is at work
+  bool counts_as_launch_ = true;
+
+  sys::UniqueFd pidfd_;  // of the container's first process, once the runtime has told
+  sys::EventLoop::Watch exit_watch_;
+  sys::EventLoop::Timer deadline_;
+
+  sys::SocketName client_name_;
+  sys::UniqueFd taken_back_;  // the client's socket, from a container that we kill
+  std::optional<sys::ExitStatus> exit_status_;
+  Outcome kill_outcome_ = Outcome::timeout;
+  std::string kill_reason_;
+  std::optional<runtime::LaunchFailure> launch_failure_;
+  bool served_ = false;  // the handler has had the connection
+
+  std::chrono::milliseconds queued_{0};
+  Clock::time_point started_;
+  Clock::time_point taken_at_;
+};
+
+}  // namespace instance

@@ -1,0 +1,35 @@
+#include "faasd/serve/admission.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "faasd/function/bounds.h"
+
+namespace serve {
+
+bool may_start(const function::Limits& limits, const FunctionLoad& load, const HostLoad& host,
+               const HostBounds& bounds) {
+  return load.live < limits.concurrency && host.launching < bounds.launching &&
+         host.instances < bounds.instances;
+}
+
+Decision admit(const function::Limits& limits, const FunctionLoad& load, const HostLoad& host,
+               const HostBounds& bounds) {
+  if (load.queued == 0 && may_start(limits, load, host, bounds)) return Decision::run;
+  // A connection that waits only for its turn to be launched is within the concurrency limit and
+  // needs no room in the function's queue.
+  const bool within_concurrency = load.live + load.queued < limits.concurrency;
+  const bool room = within_concurrency || load.queued < limits.queue;
+  return room && host.queued < bounds.queued ? Decision::wait : Decision::refuse;
+}
+
+std::chrono::seconds retry_after(const function::Limits& limits, const FunctionLoad& load,
+                                 std::chrono::milliseconds mean_time) {
+  const auto ahead = static_cast<std::int64_t>(load.live + load.queued);
+  const std::int64_t at_once = std::max<std::int64_t>(limits.concurrency, 1);
+  const std::int64_t ms = (ahead * mean_time.count() + at_once - 1) / at_once;
+  return std::chrono::seconds(std::clamp<std::int64_t>(
+      (ms + 999) / 1000, function::bounds::kMinRetryAfter, function::bounds::kMaxRetryAfter));
+}
+
+}  // namespace serve

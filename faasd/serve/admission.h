@@ -1,0 +1,47 @@
+// Whether a connection may run now, waits, or is refused: pure decisions on counts, no sockets and
+// no clock. The Dispatcher keeps the counts.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+#include "faasd/function/function.h"
+
+namespace serve {
+
+// Of one function.
+struct FunctionLoad {
+  std::size_t live = 0;    // instances that are not gone
+  std::size_t queued = 0;  // connections that wait
+};
+
+// Of the whole daemon.
+struct HostLoad {
+  std::size_t launching = 0;
+  std::size_t instances = 0;
+  std::size_t queued = 0;
+};
+
+struct HostBounds {
+  std::size_t launching = 0;
+  std::size_t instances = 0;
+  std::size_t queued = 0;
+};
+
+enum class Decision { run, wait, refuse };
+
+// For a connection that has just been accepted. Those that wait go first: it runs at once only if
+// nobody of its function does.
+Decision admit(const function::Limits& limits, const FunctionLoad& load, const HostLoad& host,
+               const HostBounds& bounds);
+
+// Whether the function's first waiting connection may run now.
+bool may_start(const function::Limits& limits, const FunctionLoad& load, const HostLoad& host,
+               const HostBounds& bounds);
+
+// When to come back after a refusal: the time in which the queue ahead drains, from what one
+// connection has taken lately; in whole seconds, within bounds::kMinRetryAfter and kMaxRetryAfter.
+std::chrono::seconds retry_after(const function::Limits& limits, const FunctionLoad& load,
+                                 std::chrono::milliseconds mean_time);
+
+}  // namespace serve

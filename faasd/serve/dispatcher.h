@@ -1,0 +1,99 @@
+// From accept to Handoff: owns the listeners, the queues and the instances of all functions, and
+// decides with Admission who runs. Everything here happens on the event-loop thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "faasd/instance/instance.h"
+#include "faasd/serve/admission.h"
+#include "faasd/serve/answer.h"
+#include "faasd/serve/closing.h"
+#include "faasd/serve/listener.h"
+
+namespace serve {
+
+struct Counts {
+  std::uint64_t live = 0;
+  std::uint64_t parked = 0;
+  std::uint64_t queued = 0;
+  std::uint64_t invocations = 0;
+};
+
+class Dispatcher {
+ public:
+  // The launcher for a function by the name it asks for ("" is the daemon's default).
+  using LauncherFor = std::function<runtime::Launcher&(const std::string& name)>;
+
+  Dispatcher(const instance::Workshop& workshop, LauncherFor launcher_for, HostBounds bounds);
+  ~Dispatcher();
+
+  // Starts to serve a function on a bound listener.
+  void install(std::shared_ptr<const instance::Blueprint> blueprint, sys::UniqueFd listener);
+  // Later connections get this version; those that run finish with theirs. Nothing is refused.
+  void replace(std::shared_ptr<const instance::Blueprint> blueprint);
+  // Stops accepting; `drained` is called once nothing of it waits, runs or is being swept.
+  void retire(const std::string& name, std::function<void()> drained);
+  Counts counts(const std::string& name) const;
+
+  // Retires every function; `drained` as above, for all of them.
+  void drain(std::function<void()> drained);
+  // Ends what a drain still waits for: refuses who waits, kills who runs.
+  void end_all(const std::string& reason);
+
+ private:
+  using Clock = sys::EventLoop::Clock;
+
+  struct Waiting {
+    sys::UniqueFd client;
+    Clock::time_point since;
+    sys::EventLoop::Timer timeout;
+    sys::EventLoop::Watch hangup;
+  };
+
+  // One function that is being served. Instances and callbacks share it, so a retired one lives
+  // until its last instance is gone, beside a new one of the same name.
+  struct Service {
+    std::shared_ptr<const instance::Blueprint> blueprint;
+    std::optional<Listener> listener;
+    std::list<Waiting> queue;
+    std::size_t live = 0;
+    std::uint64_t invocations = 0;
+    std::chrono::milliseconds mean_time{100};  // from start to gone, moving average
+    bool in_turn = false;                      // listed in turns_
+    std::function<void()> drained;             // set once retired
+  };
+  using ServicePtr = std::shared_ptr<Service>;
+
+  void on_connection(const ServicePtr& service, sys::UniqueFd client);
+  void enqueue(const ServicePtr& service, sys::UniqueFd client);
+  void start_waiting();
+  void start(const ServicePtr& service, sys::UniqueFd client, std::chrono::milliseconds queued);
+  void on_ended(const ServicePtr& service, sys::UniqueFd client, const instance::Receipt& receipt);
+  void on_gone(const ServicePtr& service, const std::string& id, Clock::time_point started);
+  void refuse(const ServicePtr& service, sys::UniqueFd client, std::string_view code,
+              const std::string& message, std::chrono::milliseconds queued);
+  void answer(const ServicePtr& service, sys::UniqueFd client, const Answer& answer);
+  void check_drained(const ServicePtr& service);
+  FunctionLoad load_of(const Service& service) const;
+
+  instance::Workshop workshop_;
+  LauncherFor launcher_for_;
+  HostBounds bounds_;
+  HostLoad host_;
+  Closing closing_;
+  std::map<std::string, ServicePtr> services_;  // by name; retired ones are not listed
+  std::list<ServicePtr> turns_;                 // those with a queue, in round-robin order
+  std::unordered_map<std::string, std::unique_ptr<instance::Instance>> instances_;
+  std::size_t draining_ = 0;  // retired services that are not drained yet
+  std::function<void()> all_drained_;
+};
+
+}  // namespace serve
