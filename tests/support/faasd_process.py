@@ -99,7 +99,8 @@ def connect(address, port=80, timeout_s=PATIENCE_S):
 def curl(address, path="/", port=80, timeout_s=PATIENCE_S):
     """One request on a connection of its own, read to the end."""
     with connect(address, port, timeout_s) as sock:
-        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        head = f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        sock.sendall(head.encode())
         return Reply(read_to_end(sock))
 
 
@@ -318,7 +319,7 @@ class Faasd:
                             f"{self.footprint()} instead of {wanted}")
 
     @staticmethod
-    def _reap(pid):
+    def reap(pid):
         """Takes the exit of an orphan that came to us as the subreaper; True if it was a zombie."""
         try:
             return os.waitpid(pid, os.WNOHANG)[0] == pid
@@ -328,7 +329,7 @@ class Faasd:
     def leftovers(self):
         """Sentences about what a daemon that has ended left on the machine."""
         alive = set(machine.descendants(os.getpid())) - self._processes_before
-        alive = {pid for pid in alive if not self._reap(pid)}
+        alive = {pid for pid in alive if not self.reap(pid)}
         found = [f"process {pid}: {machine.command_of(pid)}" for pid in sorted(alive)]
         found += [f"mount {path}" for path in machine.mount_points()
                   if path.startswith(self.directory + "/")]

@@ -1,0 +1,60 @@
+"""The images of the end-to-end tests: hello and misbehave, alone in a layer or with much beside."""
+
+import contextlib
+import io
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+
+from faasd_process import binary
+from image_tar import Fault, Filler, ImageTar, directory, file
+
+MIB = 1 << 20
+
+
+def hello(fault=Fault.NONE, *more_entries, architecture=None, **config):
+    """An image with /hello, good but for `fault` and for what `config` says."""
+    chosen = {"Entrypoint": ["/hello"], **config}
+    options = {"architecture": architecture} if architecture else {}
+    program = file("hello", Path(binary("hello")), mode=0o755)
+    # Two layers, so that a fault in the last is one after something was already unpacked.
+    return ImageTar([[program], [directory("etc"), *more_entries]], chosen, fault=fault,
+                    **options).build()
+
+
+def misbehave(*words, entries=(), **config):
+    """An image with /misbehave, which does what the first word says."""
+    program = file("misbehave", Path(binary("misbehave")), mode=0o755)
+    chosen = {"Entrypoint": ["/misbehave", *words], **config}
+    return ImageTar([[program, *entries]], chosen).build()
+
+
+def script(text, mode=0o755):
+    """An image with one file, /handler, and no interpreter for it."""
+    return ImageTar([[file("handler", text.encode(), mode=mode)]],
+                    {"Entrypoint": ["/handler"]}).build()
+
+
+def plain_tar(files):
+    """{name: content} as a tar that is no image."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+@contextlib.contextmanager
+def big_archive(size):
+    """An open file: /hello and `size` bytes beside it, in files of 50 MiB."""
+    program = file("hello", Path(binary("hello")), mode=0o755)
+    ballast = [file(f"data/{at}", Filler(50 * MIB, at)) for at in range(size // (50 * MIB))]
+    with tempfile.TemporaryDirectory(prefix="i-") as parent:
+        path = os.path.join(parent, "big.tar")
+        ImageTar([[program], [directory("data"), *ballast]],
+                 {"Entrypoint": ["/hello"]}).write(path)
+        with open(path, "rb") as archive:
+            yield archive
