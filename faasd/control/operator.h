@@ -1,6 +1,6 @@
-// What the owner wants: deploy, remove, look. Every step of a deploy is owned by an object and undone
-// by its destructor, so whatever throws leaves the machine as it was. Called from HTTP threads;
-// thread-safe. What concerns the request path is posted to the event loop.
+// What the owner wants: deploy, remove, look. Every step of a deploy is owned by an object and
+// undone by its destructor, so whatever throws leaves the machine as it was. Called from HTTP
+// threads; thread-safe. What concerns the request path is posted to the event loop.
 #pragma once
 
 #include <cstdint>

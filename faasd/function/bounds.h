@@ -66,11 +66,11 @@ inline constexpr std::size_t kMaxLingering = 1'024;
 inline constexpr milliseconds kSweepPause{5};
 // … and for how long before the log complains; it is tried on.
 inline constexpr seconds kSweepPatience{10};
-// Zombies that nobody waits for are looked for this often (oci/sys/pidfd.h).
-inline constexpr seconds kStrayInterval{5};
-
 // Descriptors looked at when a deadline takes the client's socket back from a container.
 inline constexpr std::size_t kMaxTakeBackFds = 4'096;
+
+// At the end: how long callers of the control API may finish what they do.
+inline constexpr milliseconds kApiGrace{2'000};
 
 // Retry-After of a 503, in seconds: never "at once", never so long that nobody comes back.
 inline constexpr std::int64_t kMinRetryAfter = 1;

@@ -2,10 +2,17 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <thread>
 
 #include "faasd/function/bounds.h"
 
 namespace serve {
+
+HostBounds default_host_bounds() {
+  const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
+  return {processors * function::bounds::kLaunchesPerProcessor, function::bounds::kMaxInstances,
+          function::bounds::kMaxQueued};
+}
 
 bool may_start(const function::Limits& limits, const FunctionLoad& load, const HostLoad& host,
                const HostBounds& bounds) {

@@ -28,6 +28,9 @@ struct HostBounds {
   std::size_t queued = 0;
 };
 
+// function::bounds, for the number of processors of this host.
+HostBounds default_host_bounds();
+
 enum class Decision { run, wait, refuse };
 
 // For a connection that has just been accepted. Those that wait go first: it runs at once only if

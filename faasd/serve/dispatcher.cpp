@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "oci/sys/error.h"
 #include "oci/sys/random.h"
 
 namespace serve {
@@ -22,17 +23,15 @@ milliseconds follow(milliseconds mean, milliseconds latest) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(const instance::Workshop& workshop, LauncherFor launcher_for,
+Dispatcher::Dispatcher(const instance::Workshop& workshop, runtime::Launcher& launcher,
                        HostBounds bounds)
-    : workshop_(workshop),
-      launcher_for_(std::move(launcher_for)),
-      bounds_(bounds),
-      closing_(workshop.loop) {}
+    : workshop_(workshop), launcher_(launcher), bounds_(bounds), closing_(workshop.loop) {}
 
 Dispatcher::~Dispatcher() = default;
 
 void Dispatcher::install(std::shared_ptr<const instance::Blueprint> blueprint,
                          sys::UniqueFd listener) {
+  check_open();
   const std::string name = blueprint->function.name;
   auto service = std::make_shared<Service>();
   service->blueprint = std::move(blueprint);
@@ -47,7 +46,13 @@ void Dispatcher::install(std::shared_ptr<const instance::Blueprint> blueprint,
 }
 
 void Dispatcher::replace(std::shared_ptr<const instance::Blueprint> blueprint) {
+  check_open();
   services_.at(blueprint->function.name)->blueprint = std::move(blueprint);
+}
+
+void Dispatcher::check_open() const {
+  if (!closed_) return;
+  throw sys::Refused(sys::Refusal::unavailable, "shutting_down", "faasd is shutting down");
 }
 
 void Dispatcher::retire(const std::string& name, std::function<void()> drained) {
@@ -69,6 +74,7 @@ Counts Dispatcher::counts(const std::string& name) const {
 }
 
 void Dispatcher::drain(std::function<void()> drained) {
+  closed_ = true;
   all_drained_ = std::move(drained);
   ++draining_;  // not before every function has been retired
   while (!services_.empty()) retire(services_.begin()->first, [] {});
@@ -180,9 +186,8 @@ void Dispatcher::start(const ServicePtr& service, sys::UniqueFd client, millisec
   callbacks.gone = [this, service, id, started] { on_gone(service, id, started); };
   try {
     const std::shared_ptr<const instance::Blueprint>& blueprint = service->blueprint;
-    auto instance =
-        std::make_unique<instance::Instance>(workshop_, launcher_for_(blueprint->function.launcher),
-                                             blueprint, id, std::move(callbacks));
+    auto instance = std::make_unique<instance::Instance>(workshop_, launcher_, blueprint, id,
+                                                         std::move(callbacks));
     ++host_.launching;
     ++host_.instances;
     ++service->live;

@@ -29,13 +29,11 @@ struct Counts {
 
 class Dispatcher {
  public:
-  // The launcher for a function by the name it asks for ("" is the daemon's default).
-  using LauncherFor = std::function<runtime::Launcher&(const std::string& name)>;
-
-  Dispatcher(const instance::Workshop& workshop, LauncherFor launcher_for, HostBounds bounds);
+  Dispatcher(const instance::Workshop& workshop, runtime::Launcher& launcher, HostBounds bounds);
   ~Dispatcher();
 
-  // Starts to serve a function on a bound listener.
+  // Starts to serve a function on a bound listener. This and `replace` throw
+  // sys::Refused(unavailable) once a drain has begun.
   void install(std::shared_ptr<const instance::Blueprint> blueprint, sys::UniqueFd listener);
   // Later connections get this version; those that run finish with theirs. Nothing is refused.
   void replace(std::shared_ptr<const instance::Blueprint> blueprint);
@@ -82,10 +80,11 @@ class Dispatcher {
               const std::string& message, std::chrono::milliseconds queued);
   void answer(const ServicePtr& service, sys::UniqueFd client, const Answer& answer);
   void check_drained(const ServicePtr& service);
+  void check_open() const;
   FunctionLoad load_of(const Service& service) const;
 
   instance::Workshop workshop_;
-  LauncherFor launcher_for_;
+  runtime::Launcher& launcher_;
   HostBounds bounds_;
   HostLoad host_;
   Closing closing_;
@@ -93,6 +92,7 @@ class Dispatcher {
   std::list<ServicePtr> turns_;                 // those with a queue, in round-robin order
   std::unordered_map<std::string, std::unique_ptr<instance::Instance>> instances_;
   std::size_t draining_ = 0;  // retired services that are not drained yet
+  bool closed_ = false;       // a drain has begun
   std::function<void()> all_drained_;
 };
 

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,6 +45,9 @@ struct Level {
   DirStream dir;
   std::string name;
 };
+
+// XATTR_SIZE_MAX and XATTR_LIST_MAX are the same number.
+constexpr std::size_t kMaxXattrBytes = 65536;
 
 constexpr int kOpenDirFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
@@ -199,6 +204,24 @@ void make_directory(const std::filesystem::path& path, mode_t mode) {
   if (created && ::fchmod(fd.get(), mode) != 0) throw_errno("chmod " + path.string());
 }
 
+void open_to_group(const std::filesystem::path& directory, gid_t group) {
+  const UniqueFd fd = open_file(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) throw_errno("stat " + directory.string());
+  if ((st.st_mode & ALLPERMS) != S_IRWXU) return;
+  if (::fchown(fd.get(), static_cast<uid_t>(-1), group) != 0 ||
+      ::fchmod(fd.get(), S_IRWXU | S_IXGRP) != 0) {
+    throw_errno("open " + directory.string() + " to its group");
+  }
+}
+
+void give_to_group(int directory_fd, const std::string& name, gid_t group) {
+  if (::fchownat(directory_fd, name.c_str(), static_cast<uid_t>(-1), group, AT_SYMLINK_NOFOLLOW) !=
+      0) {
+    throw_errno("change the group of " + name);
+  }
+}
+
 void remove_tree(const std::filesystem::path& path) {
   if (::unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return;
   if (errno != EISDIR && errno != EPERM) throw_errno("remove " + path.string());
@@ -219,6 +242,48 @@ std::vector<std::string> list_directory(const std::filesystem::path& path) {
   }
   if (errno != 0) throw_errno("read directory " + path.string());
   return names;
+}
+
+void raise_file_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::vector<std::string> list_user_xattrs(int fd) {
+  ssize_t size = ::flistxattr(fd, nullptr, 0);
+  if (size == 0 || (size < 0 && errno == ENOTSUP)) return {};
+  std::string list(kMaxXattrBytes, '\0');
+  size = ::flistxattr(fd, list.data(), list.size());
+  if (size < 0) throw_errno("flistxattr");
+  list.resize(static_cast<std::size_t>(size));
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at < list.size();) {
+    const std::string name = list.c_str() + at;  // each name ends with a NUL
+    if (name.starts_with("user.")) names.push_back(name);
+    at += name.size() + 1;
+  }
+  return names;
+}
+
+std::string read_xattr(int fd, const std::string& name) {
+  std::string value(kMaxXattrBytes, '\0');
+  const ssize_t size = ::fgetxattr(fd, name.c_str(), value.data(), value.size());
+  if (size < 0) throw_errno("fgetxattr " + name);
+  value.resize(static_cast<std::size_t>(size));
+  return value;
+}
+
+bool set_xattr(int fd, const std::string& name, std::string_view value) {
+  if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) return true;
+  // ENOSPC speaks of the room for attributes beside the inode, not of the disk.
+  if (errno == ENOTSUP || errno == ENOSPC || errno == E2BIG || errno == ERANGE) return false;
+  throw_errno("fsetxattr " + name);
+}
+
+void remove_xattr(int fd, const std::string& name) {
+  if (::fremovexattr(fd, name.c_str()) != 0) throw_errno("fremovexattr " + name);
 }
 
 LockFile::LockFile(const std::filesystem::path& path)

@@ -42,6 +42,12 @@ void write_file_durably(const std::filesystem::path& path, std::string_view byte
 // is, but must belong to root or the caller.
 void make_directory(const std::filesystem::path& path, mode_t mode);
 
+// Lets a group pass through a directory that only its owner could enter (0700 becomes 0710); one
+// with any other mode is left as it is.
+void open_to_group(const std::filesystem::path& directory, gid_t group);
+// Changes the group of a name in a directory, not following a link.
+void give_to_group(int directory_fd, const std::string& name, gid_t group);
+
 // Removes a file or a whole tree, never crossing a symbolic link or a mount point. Bounded memory,
 // any depth. A path that is not there is no error.
 void remove_tree(const std::filesystem::path& path);
@@ -51,6 +57,17 @@ void sync_directory(const std::filesystem::path& path);
 
 // Names in a directory without `.` and `..`, unsorted.
 std::vector<std::string> list_directory(const std::filesystem::path& path);
+
+// Raises the soft limit of open files to the hard one: a daemon has a descriptor per connection.
+void raise_file_limit() noexcept;
+
+// The `user.*` extended attributes of an open file or directory; xattr(7). None where the file
+// system stores none.
+std::vector<std::string> list_user_xattrs(int fd);
+std::string read_xattr(int fd, const std::string& name);
+// False if the file system stores no such attribute, or has no room for one of that size.
+bool set_xattr(int fd, const std::string& name, std::string_view value);
+void remove_xattr(int fd, const std::string& name);
 
 // An flock(2) on `path`, held as long as this object lives; its file says who holds it.
 class LockFile {

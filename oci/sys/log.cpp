@@ -111,4 +111,10 @@ void Log::error(std::string_view event, Fields f) const {
   write(LogLevel::error, event, f);
 }
 
+void Log::announce(std::string_view event, Fields fields) const {
+  // Past the level check of logger_, through the same sink and pattern.
+  const std::string line = format_line(format_, event, fields);
+  logger_->sinks().front()->log(spdlog::details::log_msg("faasd", spdlog::level::info, line));
+}
+
 }  // namespace sys

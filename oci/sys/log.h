@@ -61,6 +61,9 @@ class Log {
   void warn(std::string_view event, Fields fields = {}) const;
   void error(std::string_view event, Fields fields = {}) const;
 
+  // At level info, and never left out: what others wait for ("ready").
+  void announce(std::string_view event, Fields fields = {}) const;
+
   // The text of one line without time and level; public because the tests look at it.
   static std::string format_line(LogFormat format, std::string_view event, Fields fields);
 

@@ -93,6 +93,22 @@ UniqueFd listen_unix(int directory_fd, const std::string& name, mode_t mode, int
   return fd;
 }
 
+bool someone_listens(const std::filesystem::path& path) {
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) throw_errno("socket");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string text = path.string();
+  if (text.size() >= sizeof address.sun_path) {
+    throw Refused(Refusal::invalid, "bad_socket_path",
+                  "the socket path " + text + " is longer than the 107 bytes that clients can use");
+  }
+  std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
+  // EAGAIN: its queue is full, so it is alive all the same.
+  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+         errno == EAGAIN;
+}
+
 Accepted accept_connection(int listener_fd) {
   for (;;) {
     UniqueFd fd(::accept4(listener_fd, nullptr, nullptr, SOCK_CLOEXEC));

@@ -32,6 +32,9 @@ UniqueFd listen_tcp(const TcpEndpoint& endpoint, int backlog);
 // length limit, and no link on the way is followed. An old socket of that name is replaced.
 UniqueFd listen_unix(int directory_fd, const std::string& name, mode_t mode, int backlog);
 
+// Whether a program accepts connections on the Unix socket `path`; false for a stale one.
+bool someone_listens(const std::filesystem::path& path);
+
 enum class AcceptError {
   none_pending,  // EAGAIN
   no_room,       // no descriptor or no memory left: try again later

@@ -1,0 +1,79 @@
+// The Operator of a real host: images in the store, functions in files, addresses on the loopback
+// interface, connections in the Dispatcher. HTTP threads call it; one name is changed by one of
+// them at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "faasd/control/name_locks.h"
+#include "faasd/control/operator.h"
+#include "faasd/function/address_pool.h"
+#include "faasd/function/function_store.h"
+#include "faasd/instance/blueprint.h"
+#include "faasd/serve/dispatcher.h"
+#include "oci/sys/event_loop.h"
+#include "oci/sys/log.h"
+
+namespace control {
+
+// What the Operator works with; outlives it.
+struct Household {
+  sys::EventLoop& loop;
+  const sys::Log& log;
+  image::ImageStore& images;
+  const function::FunctionStore& store;
+  function::AddressPool& addresses;
+  serve::Dispatcher& dispatcher;
+};
+
+struct DeployDefaults {
+  std::uint16_t port = 80;
+  bool limit_swap = false;
+  std::string launcher;  // the only one; a function may name it
+};
+
+class HostOperator : public Operator {
+ public:
+  HostOperator(const Household& household, DeployDefaults defaults);
+  ~HostOperator() override;
+
+  // Brings back every recorded function, with its address. One that cannot be is named in the log
+  // and left in its file; its address stays reserved. Before the loop runs.
+  void restore();
+
+  std::unique_ptr<Deploy> begin_deploy(const std::string& name,
+                                       const function::Options& options) override;
+  void remove(const std::string& name) override;
+  std::optional<FunctionStatus> find(const std::string& name) override;
+  std::vector<FunctionStatus> list() override;
+
+ private:
+  friend class HostDeploy;
+
+  // One function that is being served.
+  struct Entry {
+    std::shared_ptr<const instance::Blueprint> blueprint;
+    function::AddressLease lease;
+  };
+
+  FunctionStatus finish_deploy(const std::string& name, const function::Options& options,
+                               std::shared_ptr<const image::Image> image);
+  void install_new(const function::Function& function, std::shared_ptr<const image::Image> image);
+  void replace_old(const function::Function& function, std::shared_ptr<const image::Image> image);
+  std::shared_ptr<const instance::Blueprint> blueprint_of(const std::string& name);
+  void release_image(const std::string& digest);
+  void wait_until_drained(const std::string& name, const function::Limits& limits);
+  void restore_one(const function::Function& recorded);
+  FunctionStatus status_of(const instance::Blueprint& blueprint, const serve::Counts& counts) const;
+
+  Household household_;
+  DeployDefaults defaults_;
+  NameLocks names_;
+  std::mutex mutex_;  // guards entries_
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace control

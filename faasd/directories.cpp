@@ -1,0 +1,57 @@
+#include "faasd/directories.h"
+
+#include <cstdint>
+#include <optional>
+
+#include "oci/sys/credentials.h"
+
+namespace {
+
+constexpr const char* kGroup = "faas";
+
+std::filesystem::path made(const std::filesystem::path& path) {
+  sys::make_directory(path, 0700);
+  return path;
+}
+
+// FNV-1a: only has to tell run directories apart, not to resist anybody.
+std::uint64_t hash_of(const std::string& text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001b3ULL;
+  }
+  return hash;
+}
+
+}  // namespace
+
+Directories::Directories(std::filesystem::path state_dir, std::filesystem::path run_dir)
+    : state_(std::move(state_dir)),
+      run_(std::move(run_dir)),
+      state_lock_(made(state_) / "lock"),
+      run_lock_(made(run_) / "lock") {
+  made(bundles());
+  // Members of the group reach the socket in here; everything else below is root's alone.
+  if (const std::optional<gid_t> group = sys::group_id(kGroup)) sys::open_to_group(run_, *group);
+}
+
+Directories::~Directories() {
+  for (const std::filesystem::path& path : {bundles(), runtime_root(), address_journal()}) {
+    try {
+      sys::remove_tree(path);
+    } catch (const std::exception&) {
+      // Left for the next start, which looks here first.
+    }
+  }
+}
+
+std::string Directories::cgroup_name() const {
+  if (run_ == "/run/faasd") return "faasd";
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string name = "faasd-";
+  for (std::uint64_t hash = hash_of(run_.string()), i = 0; i < 8; ++i, hash >>= 4) {
+    name += kDigits[hash & 15];
+  }
+  return name;
+}

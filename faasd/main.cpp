@@ -1,0 +1,78 @@
+// The wiring of the daemon, and nothing else: what is made here, in the order of the layers, is
+// what there is. Destruction is the way back.
+#include <csignal>
+#include <iostream>
+
+#include "faasd/api/api.h"
+#include "faasd/control/host_operator.h"
+#include "faasd/control/recover.h"
+#include "faasd/control/shutdown.h"
+#include "faasd/control_listeners.h"
+#include "faasd/directories.h"
+#include "faasd/function/bounds.h"
+#include "faasd/options.h"
+#include "oci/sys/file.h"
+#include "oci/sys/notify.h"
+#include "oci/sys/signals.h"
+#include "oci/sys/stray_reaper.h"
+
+namespace {
+
+int serve_until_signal(const Options& options) {
+  const sys::Log log(options.log_level, options.log_format);
+  sys::Signals signals({SIGTERM, SIGINT});
+  const Directories directories(options.state_dir, options.run_dir);
+  sys::raise_file_limit();
+  sys::become_subreaper();
+  sys::EventLoop loop;
+  const sys::CgroupTree cgroups(directories.cgroup_name());
+
+  image::ImageStore images(directories.state(), log);
+  runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root());
+  const function::FunctionStore store(directories.state(), log);
+  function::AddressPool addresses(function::Subnet(options.subnet), directories.address_journal());
+
+  instance::Sweeper sweeper(cgroups, log);
+  control::remove_leftovers({directories.bundles(), cgroups, launcher, addresses, sweeper}, log);
+  const instance::Workshop workshop{loop, log, cgroups, sweeper, directories.bundles()};
+  serve::Dispatcher dispatcher(workshop, launcher, serve::default_host_bounds());
+  control::HostOperator op({loop, log, images, store, addresses, dispatcher},
+                           {options.function_port, cgroups.limits_swap(), options.launcher});
+  op.restore();
+
+  ControlListeners listeners(options.socket, options.listen);
+  api::Api api(op, log, {.token_file = options.token_file, .group = "faas", .server = {}},
+               listeners.take());
+  control::Shutdown shutdown(loop, log, dispatcher, options.drain_timeout, [&] {
+    api.set_ready(false);
+    sys::notify_service_manager("STOPPING=1");
+  });
+  const auto signal_watch = signals.watch(loop, [&](int number) { shutdown.on_signal(number); });
+  const sys::StrayReaper strays(loop);
+  api.start();
+  api.set_ready(true);
+  log.announce("ready", {{"socket", listeners.socket().string()},
+                         {"listen", listeners.tcp_address()},
+                         {"subnet", options.subnet}});
+  sys::notify_service_manager("READY=1");
+  loop.run();
+  api.stop(function::bounds::kApiGrace);
+  cgroups.remove_parent();
+  log.info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    if (argc == 3 && std::string_view(argv[1]) == "unpack-image")
+      return image::unpack_main(argv[2]);
+    int exit_code = 0;
+    const std::optional<Options> options = parse_options(argc, argv, exit_code);
+    return options ? serve_until_signal(*options) : exit_code;
+  } catch (const std::exception& error) {
+    std::cerr << "faasd: " << error.what() << "\n";
+    return 1;
+  }
+}

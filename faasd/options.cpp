@@ -1,0 +1,84 @@
+#include "faasd/options.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "oci/sys/error.h"
+
+namespace {
+
+struct Words {
+  std::string drain_timeout = "30s";
+  std::string log_level = "info";
+  std::string log_format = "text";
+};
+
+void add_flags(CLI::App& app, Options& options, Words& words) {
+  const auto flag = [&](const char* name, auto& value, const char* variable, const char* text) {
+    app.add_option(name, value, text)->envname(variable)->capture_default_str();
+  };
+  flag("--state-dir", options.state_dir, "FAASD_STATE_DIR", "images and functions live here");
+  flag("--run-dir", options.run_dir, "FAASD_RUN_DIR", "what is gone after a reboot");
+  flag("--socket", options.socket, "FAASD_SOCKET", "control API (default: RUN_DIR/faasd.sock)");
+  flag("--listen", options.listen, "FAASD_LISTEN", "control API over TCP; '' for none");
+  flag("--token-file", options.token_file, "FAASD_TOKEN_FILE", "bearer token of the control API");
+  flag("--subnet", options.subnet, "FAASD_SUBNET", "addresses of functions, the first is .10");
+  flag("--function-port", options.function_port, "FAASD_FUNCTION_PORT", "port of every function");
+  flag("--launcher", options.launcher, "FAASD_LAUNCHER", "runc, or a path to any OCI runtime");
+  flag("--drain-timeout", words.drain_timeout, "FAASD_DRAIN_TIMEOUT",
+       "how long SIGTERM lets running invocations finish");
+  flag("--log-level", words.log_level, "FAASD_LOG_LEVEL", "debug, info, warn or error");
+  flag("--log-format", words.log_format, "FAASD_LOG_FORMAT", "text or json");
+}
+
+std::chrono::milliseconds parse_duration(const std::string& text) {
+  static const std::map<std::string, double> units = {
+      {"ms", 1}, {"s", 1e3}, {"", 1e3}, {"m", 60e3}, {"h", 3600e3}};
+  std::string number = text;
+  double ms = 0;
+  CLI::AsNumberWithUnit convert(units, CLI::AsNumberWithUnit::UNIT_OPTIONAL);
+  if (!convert(number).empty() || !CLI::detail::lexical_cast(number, ms) || ms < 0 ||
+      ms > 86400e3) {
+    throw sys::Refused(
+        sys::Refusal::invalid, "bad_option",
+        "--drain-timeout is a time such as 30s or 5m, up to 24h, not '" + text + "'");
+  }
+  return std::chrono::milliseconds(static_cast<std::int64_t>(ms));
+}
+
+void check(Options& options) {
+  options.state_dir = std::filesystem::absolute(options.state_dir).lexically_normal();
+  options.run_dir = std::filesystem::absolute(options.run_dir).lexically_normal();
+  if (options.socket.empty()) options.socket = options.run_dir / "faasd.sock";
+  options.socket = std::filesystem::absolute(options.socket).lexically_normal();
+  if (options.function_port == 0) {
+    throw sys::Refused(sys::Refusal::invalid, "bad_option", "--function-port is from 1 to 65535");
+  }
+}
+
+}  // namespace
+
+std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
+  Options options;
+  Words words;
+  CLI::App app("faasd - a fresh OCI container for every TCP connection", "faasd");
+  add_flags(app, options, words);
+  app.set_config("--config", "", "file with any of these flags: name = \"value\"")
+      ->envname("FAASD_CONFIG");
+  app.set_version_flag("--version", std::string("faasd ") + FAASD_VERSION);
+  app.footer("Every flag is also a variable: --state-dir is FAASD_STATE_DIR. More: man faasd");
+  try {
+    app.parse(argc, argv);
+    options.drain_timeout = parse_duration(words.drain_timeout);
+    options.log_level = sys::log_level_from(words.log_level);
+    options.log_format = sys::log_format_from(words.log_format);
+    check(options);
+    return options;
+  } catch (const CLI::ParseError& error) {
+    exit_code = app.exit(error) == 0 ? 0 : 2;
+  } catch (const sys::Refused& error) {
+    std::cerr << "faasd: " << error.what() << "\n";
+    exit_code = 2;
+  }
+  return std::nullopt;
+}
