@@ -1,5 +1,5 @@
-# A program that runs inside a container: static, because an image may hold nothing else, and without
-# the flags of the daemon (sanitizers and PIE cannot be linked statically by glibc).
+# A program that runs inside a container: static, because an image may hold nothing else, and
+# without the flags of the daemon (a sanitizer cannot be linked statically).
 # faasd_static_program(name SOURCES a.c …)
 function(faasd_static_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES" ${ARGN})

@@ -1,4 +1,4 @@
-"""A Docker engine of the tests' own: real `docker build` and `docker save`, nothing of it left behind.
+"""A Docker engine of the tests' own: real `docker build` and `docker save`, nothing left behind.
 
     with DockerEngine(directory) as engine:
         path = engine.image_tar(repository / "handlers", "python/Dockerfile")
