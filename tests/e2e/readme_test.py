@@ -1,4 +1,4 @@
-"""The commands of README.md do what a reader expects: they run, in the order in which they stand."""
+"""The commands of README.md run, in the order in which they stand."""
 
 import os
 import re

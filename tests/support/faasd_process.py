@@ -299,19 +299,23 @@ class Faasd:
         return machine.descendants(self.process.pid)
 
     def footprint(self):
-        """All that one request must give back."""
+        """All that one request must give back; what stays until the daemon ends is not in it: the
+        parent of all cgroups, the directories directly below the run directory."""
+        cgroups = [path for path in self.new_cgroups()
+                   if os.path.basename(os.path.dirname(path)).startswith("faasd")]
         return {
             "processes": len(self.containers()),
             "fds": len(machine.open_fds(self.process.pid)),
             "mounts": len(machine.mount_points(self.process.pid)),
-            "cgroups": len(self.new_cgroups()),
-            "run directory": machine.tree(self.run_dir),
+            "cgroups": cgroups,
+            "run directory": [name for name in machine.tree(self.run_dir) if "/" in name],
         }
 
     def new_cgroups(self):
-        """Cgroups that came since this daemon started and carry the name of a faasd."""
+        """Cgroups that came since this daemon started and carry the name of a faasd, not of the
+        tests' Docker engine."""
         return sorted(path for path in machine.cgroup_directories() - self._cgroups_before
-                      if "faasd" in path)
+                      if "/faasd" in path and "/faasd-tests" not in path)
 
     def wait_for_footprint(self, wanted):
         """Waits until the daemon holds no more than it did."""
