@@ -172,13 +172,15 @@ LoopbackAddress parse_address(const char* payload, std::size_t size) {
 }
 
 // What sock_diag says of one socket, if it is the very one that was asked for and somebody has it.
-std::optional<uid_t> owner_in(const char* payload, std::size_t size, const inet_diag_sockid& wanted) {
+std::optional<uid_t> owner_in(const char* payload, std::size_t size,
+                              const inet_diag_sockid& wanted) {
   inet_diag_msg message;
   if (size < sizeof message) return std::nullopt;
   std::memcpy(&message, payload, sizeof message);
   // The kernel's lookup falls back to a listener on the local port when the connection has gone;
   // that listener is somebody else's.
-  if (message.id.idiag_sport != wanted.idiag_sport || message.id.idiag_dport != wanted.idiag_dport) {
+  if (message.id.idiag_sport != wanted.idiag_sport ||
+      message.id.idiag_dport != wanted.idiag_dport) {
     return std::nullopt;
   }
   // A socket that its process has closed has no inode, and the kernel reports it with uid 0
@@ -273,14 +275,15 @@ std::optional<uid_t> tcp_socket_owner(Ipv4 local, std::uint16_t local_port, Ipv4
   message.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
   const Request request(SOCK_DIAG_BY_FAMILY, 0, message);
   std::optional<uid_t> owner;
-  const int error = exchange(
-      NETLINK_SOCK_DIAG, request, [&](const nlmsghdr& header, const char* payload, std::size_t size) {
-        if (header.nlmsg_type == SOCK_DIAG_BY_FAMILY) owner = owner_in(payload, size, message.id);
-      });
+  const int error = exchange(NETLINK_SOCK_DIAG, request,
+                             [&](const nlmsghdr& header, const char* payload, std::size_t size) {
+                               if (header.nlmsg_type == SOCK_DIAG_BY_FAMILY)
+                                 owner = owner_in(payload, size, message.id);
+                             });
   if (error == ENOENT) return std::nullopt;
   if (error != 0) {
-    throw_errno(error, "ask for the owner of " + local.to_string() + ":" +
-                           std::to_string(local_port));
+    throw_errno(error,
+                "ask for the owner of " + local.to_string() + ":" + std::to_string(local_port));
   }
   return owner;
 }

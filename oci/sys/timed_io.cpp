@@ -16,8 +16,8 @@ constexpr std::chrono::milliseconds kMaxPoll{60'000};  // poll takes an int
 // False when the deadline has passed first.
 bool wait_for(int fd, short events, Deadline deadline) {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
     pollfd poll_fd{fd, events, 0};
     const int n = ::poll(&poll_fd, 1, static_cast<int>(std::min(left, kMaxPoll).count()));
@@ -53,6 +53,8 @@ IoStatus send_within(int fd, std::string_view bytes, std::chrono::milliseconds i
   return IoStatus::done;
 }
 
-void shutdown_both(int fd) noexcept { ::shutdown(fd, SHUT_RDWR); }
+void shutdown_both(int fd) noexcept {
+  ::shutdown(fd, SHUT_RDWR);
+}
 
 }  // namespace sys

@@ -38,7 +38,9 @@ void in_network_namespace(const std::function<void()>& body) {
   }).join();
 }
 
-Ipv4 ip(const char* text) { return sys::parse_ipv4(text).value(); }
+Ipv4 ip(const char* text) {
+  return sys::parse_ipv4(text).value();
+}
 
 std::vector<sys::LoopbackAddress> with_address(Ipv4 address) {
   std::vector<sys::LoopbackAddress> all = sys::list_addresses();

@@ -1,0 +1,134 @@
+#include "faasd/api/http_server.h"
+
+#include <sys/epoll.h>
+
+#include "oci/sys/socket.h"
+#include "oci/sys/timed_io.h"
+
+namespace api {
+namespace {
+
+// Connections taken from one listener before the other gets its turn.
+constexpr int kAcceptsPerTurn = 16;
+// No descriptor was left to accept with: how long to leave the listener alone.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+// Connections that were told 503 and are kept until they have read it; beyond, they are just
+// closed.
+constexpr std::size_t kMaxTurned = 64;
+
+}  // namespace
+
+HttpServer::HttpServer(std::vector<sys::UniqueFd> listeners, Handler handler, const sys::Log& log,
+                       const ServerOptions& options)
+    : handler_(std::move(handler)), log_(log), options_(options) {
+  for (sys::UniqueFd& fd : listeners) {
+    sys::set_nonblocking(fd.get(), true);
+    listeners_.emplace_back().fd = std::move(fd);
+  }
+}
+
+HttpServer::~HttpServer() {
+  stop(std::chrono::milliseconds(0));
+}
+
+void HttpServer::start() {
+  for (Listener& listener : listeners_) listen_on(listener);
+  acceptor_ = std::thread([this] {
+    try {
+      loop_.run();
+    } catch (const std::exception& error) {
+      // Only epoll itself failing leads here; without it nothing can be served.
+      log_.error("api_failed", {{"error", error.what()}});
+      std::terminate();
+    }
+  });
+}
+
+void HttpServer::stop(std::chrono::milliseconds grace) {
+  if (acceptor_.joinable()) {
+    loop_.post([this, grace] { begin_stop(grace); });
+    acceptor_.join();
+  }
+  turned_.clear();
+  listeners_.clear();
+}
+
+void HttpServer::begin_stop(std::chrono::milliseconds grace) {
+  stopping_ = true;
+  for (Listener& listener : listeners_) {
+    listener.watch.reset();
+    listener.pause.reset();
+    listener.fd.reset();
+  }
+  grace_ = loop_.after(grace, [this] {
+    for (const Connection& connection : connections_) sys::shutdown_both(connection.fd.get());
+  });
+  if (connections_.empty()) loop_.stop();
+}
+
+void HttpServer::listen_on(Listener& listener) {
+  listener.watch = loop_.watch(listener.fd.get(), EPOLLIN, [this, &listener](auto) {
+    try {
+      accept_some(listener);
+    } catch (const std::exception& error) {
+      log_.error("accept_failed", {{"error", error.what()}});
+    }
+  });
+}
+
+void HttpServer::accept_some(Listener& listener) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    sys::Accepted accepted = sys::accept_connection(listener.fd.get());
+    if (accepted.fd) {
+      admit(listener, std::move(accepted.fd));
+      continue;
+    }
+    if (accepted.error == sys::AcceptError::no_room) {
+      log_.warn("accept_paused", {{"reason", "no descriptor or memory is left"}});
+      listener.watch.reset();
+      listener.pause = loop_.after(kAcceptPause, [this, &listener] { listen_on(listener); });
+    }
+    return;
+  }
+}
+
+void HttpServer::admit(Listener& listener, sys::UniqueFd fd) {
+  if (listener.connections >= options_.max_connections) return turn_away(std::move(fd));
+  const auto connection = connections_.emplace(connections_.end());
+  connection->fd = std::move(fd);
+  connection->listener = &listener;
+  try {
+    connection->thread = std::thread([this, connection] {
+      serve_connection(connection->fd.get(), options_.times, handler_, log_);
+      loop_.post([this, connection] { join(connection); });
+    });
+    ++listener.connections;
+  } catch (const std::system_error& error) {
+    log_.warn("connection_refused", {{"error", error.what()}});
+    turn_away(std::move(connection->fd));
+    connections_.erase(connection);
+  }
+}
+
+void HttpServer::turn_away(sys::UniqueFd fd) {
+  const Response response = error_response(503, "too_many_connections",
+                                           "too many connections to the control API; try again");
+  if (turned_.size() >= kMaxTurned || !sys::send_now(fd.get(), to_wire(response, false))) return;
+  sys::shutdown_write(fd.get());
+  const auto turned = turned_.emplace(turned_.end());
+  turned->fd = std::move(fd);
+  turned->watch = loop_.watch(turned->fd.get(), EPOLLIN, [this, turned](auto) {
+    const ssize_t n = sys::discard_input(turned->fd.get());
+    if (n == 0 || n == -2) turned_.erase(turned);
+  });
+  turned->timer = loop_.after(options_.times.linger, [this, turned] { turned_.erase(turned); });
+}
+
+void HttpServer::join(std::list<Connection>::iterator connection) {
+  connection->thread.join();
+  --connection->listener->connections;
+  connections_.erase(connection);
+  if (stopping_ && connections_.empty()) loop_.stop();
+}
+
+}  // namespace api

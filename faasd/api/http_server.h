@@ -1,0 +1,85 @@
+// Accepts on listening sockets that it is given and runs one thread a connection, up to a bound for
+// each listener: connections of one never crowd out those of another (anybody may connect to
+// loopback TCP, and root's Unix socket still answers). Beyond the bound a connection is told 503 by
+// the accepting thread. Constructed, started and stopped by one thread.
+//
+// Why this is not cpp-httplib's server: docs/API.md, "How requests are read".
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <list>
+#include <thread>
+#include <vector>
+
+#include "faasd/api/http_connection.h"
+#include "oci/sys/event_loop.h"
+#include "oci/sys/log.h"
+#include "oci/sys/unique_fd.h"
+
+namespace api {
+
+struct ServerOptions {
+  // Of one listener at once. A deploy is bounded by the disk and two of them fill it; 64 leaves
+  // room for many that look while others upload, and 64 stacks cost nothing.
+  std::size_t max_connections = 64;
+  ConnectionTimes times;
+};
+
+class HttpServer {
+ public:
+  // The listeners are bound and listening; they are made non-blocking. Connections queue in the
+  // kernel until start().
+  HttpServer(std::vector<sys::UniqueFd> listeners, Handler handler, const sys::Log& log,
+             const ServerOptions& options);
+  ~HttpServer();  // stop, without grace
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  void start();
+
+  // Closes the listeners, lets conversations that are under way finish for up to `grace`, then ends
+  // them by closing their sockets, and returns when the last thread has ended. A handler that is at
+  // work at that moment is not interrupted: it finds its client gone when it next reads or answers.
+  void stop(std::chrono::milliseconds grace);
+
+ private:
+  struct Listener {
+    sys::UniqueFd fd;
+    sys::EventLoop::Watch watch;
+    sys::EventLoop::Timer pause;
+    std::size_t connections = 0;
+  };
+  struct Connection {
+    sys::UniqueFd fd;  // open until the thread is joined, so that stop() may shut it down
+    Listener* listener = nullptr;
+    std::thread thread;
+  };
+  // A connection over the bound: told so, and kept until the client has read it.
+  struct Turned {
+    sys::UniqueFd fd;
+    sys::EventLoop::Watch watch;
+    sys::EventLoop::Timer timer;
+  };
+
+  void listen_on(Listener& listener);
+  void accept_some(Listener& listener);
+  void admit(Listener& listener, sys::UniqueFd fd);
+  void turn_away(sys::UniqueFd fd);
+  void join(std::list<Connection>::iterator connection);
+  void begin_stop(std::chrono::milliseconds grace);
+
+  Handler handler_;
+  const sys::Log& log_;
+  ServerOptions options_;
+  sys::EventLoop loop_;
+  // These belong to the loop's thread while it runs.
+  std::list<Listener> listeners_;
+  std::list<Connection> connections_;
+  std::list<Turned> turned_;
+  sys::EventLoop::Timer grace_;
+  bool stopping_ = false;
+  std::thread acceptor_;
+};
+
+}  // namespace api
