@@ -1,0 +1,86 @@
+#include "faas-cli/command_line.h"
+
+#include <cerrno>
+#include <exception>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "faas-cli/verb/verb.h"
+
+namespace cli {
+namespace {
+
+int to_int(ExitCode code) {
+  return static_cast<int>(code);
+}
+
+void describe_program(CLI::App& app, Context& context) {
+  app.name("faas");
+  app.description("Deploys functions to faasd: a fresh container for every TCP connection.");
+  app.footer("Exit codes: 0 done, 1 refused by the daemon, 2 usage, 3 no daemon. See faas(1).");
+  app.set_version_flag("--version", "faas " FAAS_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();  // the flags of the connection may stand after the verb
+  EndpointFlags& flags = context.endpoint_flags;
+  app.add_option("--socket", flags.socket,
+                 "the daemon's socket, FAAS_SOCKET [/run/faasd/faasd.sock]");
+  app.add_option("--url", flags.url, "the daemon's http://HOST:PORT, FAAS_URL");
+  app.add_option("--token", flags.token, "bearer token, FAAS_TOKEN or FAAS_TOKEN_FILE");
+  add_new_verb(app, context);
+  add_list_verb(app, context);
+  add_ip_verb(app, context);
+  add_describe_verb(app, context);
+  add_rm_verb(app, context);
+  add_doctor_verb(app, context);
+  add_version_verb(app, context);
+  add_names_verb(app, context);
+}
+
+// --help and --version come as exceptions too, with exit code 0.
+int report_parse_result(CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == to_int(ExitCode::done)) {
+    std::ostringstream text;
+    app.exit(error, text, text);
+    print(text.str());
+    return to_int(ExitCode::done);
+  }
+  // CLI11 misses the verb before it looks at the word in its place.
+  const std::vector<std::string> unknown = app.remaining();
+  const bool no_verb = app.get_subcommands().empty() && !unknown.empty();
+  print_error((no_verb ? "'" + unknown.front() + "' is no verb" : error.what()) +
+              std::string("; see faas --help"));
+  return to_int(ExitCode::usage);
+}
+
+int run(int argc, const char* const* argv) {
+  CLI::App app;
+  Context context;
+  describe_program(app, context);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return report_parse_result(app, error);
+  }
+  return to_int(context.run());
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv) noexcept {
+  try {
+    return run(argc, argv);
+  } catch (const Failure& failure) {
+    print_error(failure.what());
+    return to_int(failure.exit_code());
+  } catch (const std::system_error& error) {
+    // The reader of our output has gone (and SIGPIPE is ignored): it knows.
+    if (error.code().value() != EPIPE) print_error(error.what());
+  } catch (const std::exception& error) {
+    print_error(error.what());
+  }
+  return to_int(ExitCode::refused);
+}
+
+}  // namespace cli

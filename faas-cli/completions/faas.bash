@@ -1,0 +1,55 @@
+# bash completion for faas(1). Names of functions come from the daemon itself.
+
+_faas_names() {
+    local connection=() i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            --socket | --url | --token) connection+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
+        esac
+    done
+    "${COMP_WORDS[0]}" "${connection[@]}" __names 2>/dev/null
+}
+
+_faas() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local verb= i
+    local connection='--socket --url --token --help'
+    local deploy='--file --memory --cpus --pids --timeout --concurrency --queue --queue-timeout
+                  --tmpfs --env --warm --launcher --mode --protocol --json'
+    COMPREPLY=()
+
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            --socket | --url | --token) ((i++)) ;;
+            -*) ;;
+            *) verb=${COMP_WORDS[i]}; break ;;
+        esac
+    done
+
+    case $previous in
+        -f | --file | --socket | --state-dir | --runc)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return ;;
+        --mode) mapfile -t COMPREPLY < <(compgen -W 'ephemeral' -- "$current"); return ;;
+        --protocol) mapfile -t COMPREPLY < <(compgen -W 'http tcp' -- "$current"); return ;;
+        --launcher) mapfile -t COMPREPLY < <(compgen -W 'runc' -- "$current"); return ;;
+        --url | --token | --memory | --cpus | --pids | --timeout | --concurrency | --queue | \
+            --queue-timeout | --tmpfs | -e | --env | --warm | --subnet | --function-port) return ;;
+    esac
+
+    local words=
+    case $verb in
+        '') words="new list ip describe rm doctor version --version $connection" ;;
+        new) words="$deploy $connection" ;;
+        doctor) words="--json --state-dir --runc --subnet --function-port $connection" ;;
+        *) words="--json $connection" ;;
+    esac
+    case $verb:$current in
+        *:-*) ;;
+        new:* | ip:* | describe:* | rm:*) words=$(_faas_names) ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _faas faas

@@ -1,0 +1,56 @@
+# fish completion for faas(1). Names of functions come from the daemon itself.
+
+function __faas_names
+    set -l words (commandline -opc)
+    set -l connection
+    for option in --socket --url --token
+        if set -l at (contains -i -- $option $words)
+            set -a connection $option $words[(math $at + 1)]
+        end
+    end
+    command faas $connection __names 2>/dev/null
+end
+
+set -l verbs new list ip describe rm doctor version
+set -l one 'not __fish_seen_subcommand_from '(string join ' ' $verbs)
+set -l named '__fish_seen_subcommand_from new ip describe rm'
+
+complete -c faas -f
+complete -c faas -l socket -r -F -d 'Socket of the daemon'
+complete -c faas -l url -x -d 'http://HOST:PORT of the daemon'
+complete -c faas -l token -x -d 'Bearer token'
+complete -c faas -s h -l help -d 'Print help'
+
+complete -c faas -n $one -l version -d 'Print the version'
+complete -c faas -n $one -a new -d 'Deploy a docker save tarball'
+complete -c faas -n $one -a list -d 'List the functions'
+complete -c faas -n $one -a ip -d 'Print the address of a function'
+complete -c faas -n $one -a describe -d 'Show everything about a function'
+complete -c faas -n $one -a rm -d 'Drain and remove functions'
+complete -c faas -n $one -a doctor -d 'Check this host'
+complete -c faas -n $one -a version -d 'Print the versions'
+
+complete -c faas -n $named -a '(__faas_names)'
+complete -c faas -n "__fish_seen_subcommand_from $verbs" -l json -d 'Print JSON'
+
+set -l new '__fish_seen_subcommand_from new'
+complete -c faas -n $new -s f -l file -r -F -d 'The tarball'
+complete -c faas -n $new -l memory -x -d 'Memory of an instance'
+complete -c faas -n $new -l cpus -x -d 'Processors of an instance'
+complete -c faas -n $new -l pids -x -d 'Processes and threads of an instance'
+complete -c faas -n $new -l timeout -x -d 'Longest time of an invocation'
+complete -c faas -n $new -l concurrency -x -d 'Instances at once'
+complete -c faas -n $new -l queue -x -d 'Connections that may wait'
+complete -c faas -n $new -l queue-timeout -x -d 'Longest wait of a connection'
+complete -c faas -n $new -l tmpfs -x -d 'Size of /tmp'
+complete -c faas -n $new -s e -l env -x -d 'Variable K=V of the container'
+complete -c faas -n $new -l warm -x -d 'Instances to keep waiting'
+complete -c faas -n $new -l launcher -x -a runc -d 'What starts the container'
+complete -c faas -n $new -l mode -x -a ephemeral -d 'How instances live'
+complete -c faas -n $new -l protocol -x -a 'http tcp' -d 'What clients speak'
+
+set -l doctor '__fish_seen_subcommand_from doctor'
+complete -c faas -n $doctor -l state-dir -r -F -d 'Where images will live'
+complete -c faas -n $doctor -l runc -r -F -d 'The runtime to look at'
+complete -c faas -n $doctor -l subnet -x -d 'The addresses of functions'
+complete -c faas -n $doctor -l function-port -x -d 'Their port'

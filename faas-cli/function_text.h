@@ -1,0 +1,16 @@
+// Functions as text for people: the table of `faas list` and the pages of `faas describe`.
+// Everything that comes from the daemon is made printable here. Pure functions.
+#pragma once
+
+#include <string>
+
+#include "faas-cli/answer_json.h"
+
+namespace cli {
+
+// `functions` is the array of GET /v1/functions.
+std::string list_text(const Json& functions);
+// One function, every field of it, those this program does not know included.
+std::string describe_text(const Json& function);
+
+}  // namespace cli

@@ -1,0 +1,35 @@
+// faas describe: everything about a function, limits and the configuration of its image included.
+#include <memory>
+
+#include "faas-cli/answer_json.h"
+#include "faas-cli/function_text.h"
+#include "faas-cli/verb/verb.h"
+
+namespace cli {
+namespace {
+
+struct DescribeOptions {
+  std::string name;
+  bool json = false;
+};
+
+ExitCode run_describe(const DaemonClient& client, const DescribeOptions& options) {
+  const Json function =
+      require_object(client.get(function_target(options.name)), client.endpoint());
+  print(options.json ? to_text(function) : describe_text(function));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_describe_verb(CLI::App& app, Context& context) {
+  CLI::App* verb = app.add_subcommand("describe", "show everything about a function");
+  const auto options = std::make_shared<DescribeOptions>();
+  verb->add_option("NAME", options->name, "the function")->required();
+  add_json_flag(*verb, options->json);
+  verb->callback([&context, options] {
+    context.run = [&context, options] { return run_describe(context.client(), *options); };
+  });
+}
+
+}  // namespace cli

@@ -1,0 +1,130 @@
+// faas new: deploys a `docker save` tarball from stdin or a file. The options are the daemon's:
+// their text goes there unread, so that there is one place that knows what is right.
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "faas-cli/answer_json.h"
+#include "faas-cli/interrupt.h"
+#include "faas-cli/progress_bar.h"
+#include "faas-cli/terminal.h"
+#include "faas-cli/verb/verb.h"
+
+namespace cli {
+namespace {
+
+struct DeployOption {
+  const char* flag;
+  const char* key;  // of the query
+  const char* help;
+};
+
+constexpr std::array kDeployOptions = {
+    DeployOption{"--memory", "memory", "memory of an instance, swap excluded [256M]"},
+    DeployOption{"--cpus", "cpus", "processors an instance may use [1.0]"},
+    DeployOption{"--pids", "pids", "processes and threads of an instance [128]"},
+    DeployOption{"--timeout", "timeout", "longest time of an invocation [30s]"},
+    DeployOption{"--concurrency", "concurrency", "instances at once [64]"},
+    DeployOption{"--queue", "queue", "connections that may wait beyond that [256]"},
+    DeployOption{"--queue-timeout", "queue_timeout", "longest wait of a connection [10s]"},
+    DeployOption{"--tmpfs", "tmpfs", "size of /tmp and of /dev/shm [64M]"},
+    DeployOption{"--warm", "warm", "instances to keep waiting [0]"},
+    DeployOption{"--launcher", "launcher", "what starts the container [the daemon's]"},
+    DeployOption{"--mode", "mode", "how instances live [ephemeral]"},
+    DeployOption{"--protocol", "protocol", "what clients speak: http or tcp [http]"},
+};
+
+struct NewOptions {
+  std::string name;
+  std::optional<std::string> file;
+  std::array<std::optional<std::string>, kDeployOptions.size()> values;
+  std::vector<std::string> env;
+  bool json = false;
+};
+
+std::string deploy_target(const NewOptions& options) {
+  std::string target = function_target(options.name);
+  char separator = '?';
+  const auto append = [&](const std::string& key, const std::string& value) {
+    target += separator + key + "=" + percent_encode(value);
+    separator = '&';
+  };
+  for (std::size_t i = 0; i < kDeployOptions.size(); ++i) {
+    if (options.values[i]) append(kDeployOptions[i].key, *options.values[i]);
+  }
+  for (const std::string& variable : options.env) append("env", variable);
+  return target;
+}
+
+// Asked before the tarball is touched: who is not allowed in learns it now, and not after a minute
+// of `docker save`. That there is no such function yet is the usual answer.
+void ask_first(const DaemonClient& client, const std::string& name) {
+  const Answer answer = client.get(function_target(name));
+  constexpr int kNotFound = 404;
+  if (answer.status != kNotFound) require_object(answer, client.endpoint());
+}
+
+void print_result(const Json& function) {
+  const std::string ip = printable(text_of(function, "ip"));
+  print(printable(text_of(function, "name")) + " is at " + ip + ", version " +
+        printable(text_of(function, "version")) + "\n");
+  if (!is_terminal(STDERR_FILENO)) return;
+  const std::string port = printable(text_of(function, "port"));
+  const std::string place = port == "80" || port == "-" ? ip : ip + ":" + port;
+  const bool http = text_of(function, "protocol") != "tcp";
+  const std::string hint =
+      http ? "try: curl http://" + place + "/\n" : "connect to it at " + place + "\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, hint.data(), hint.size());
+}
+
+ExitCode run_new(const DaemonClient& client, const NewOptions& options) {
+  const std::string target = deploy_target(options);
+  Upload upload = Upload::open(options.file, options.name);
+  exit_on_interrupt();
+  ask_first(client, options.name);
+
+  Answer answer;
+  {
+    ProgressBar bar(STDERR_FILENO, upload.size());
+    bar.enter(Progress::Phase::waiting);
+    upload.await_first_bytes();
+    bar.enter(Progress::Phase::uploading);
+    UploadObserver observer;
+    observer.sent = [&bar](std::uint64_t bytes) { bar.set_bytes(bytes); };
+    observer.all_sent = [&bar] { bar.enter(Progress::Phase::unpacking); };
+    observer.waiting = [&bar] { bar.refresh(); };
+    answer = client.put(target, upload, observer);
+  }
+  const Json function = require_object(answer, client.endpoint());
+  if (options.json) {
+    print(to_text(function));
+  } else {
+    print_result(function);
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_new_verb(CLI::App& app, Context& context) {
+  CLI::App* verb = app.add_subcommand("new", "deploy a `docker save` tarball as a function");
+  verb->footer("Example: docker save IMAGE | faas new NAME");
+  const auto options = std::make_shared<NewOptions>();
+  verb->add_option("NAME", options->name, "the function; a known one is replaced")->required();
+  verb->add_option("-f,--file", options->file, "the tarball; without it, or for -, stdin");
+  for (std::size_t i = 0; i < kDeployOptions.size(); ++i) {
+    verb->add_option(kDeployOptions[i].flag, options->values[i], kDeployOptions[i].help);
+  }
+  // One K=V a flag: else the flag would take NAME for another variable.
+  verb->add_option("-e,--env", options->env, "a variable K=V for the container; may be repeated")
+      ->allow_extra_args(false);
+  add_json_flag(*verb, options->json);
+  verb->callback([&context, options] {
+    context.run = [&context, options] { return run_new(context.client(), *options); };
+  });
+}
+
+}  // namespace cli

@@ -1,0 +1,49 @@
+// faas rm: removes functions, one after the other; a failure does not stop the rest.
+#include <memory>
+#include <vector>
+
+#include "faas-cli/answer_json.h"
+#include "faas-cli/terminal.h"
+#include "faas-cli/verb/verb.h"
+
+namespace cli {
+namespace {
+
+struct RmOptions {
+  std::vector<std::string> names;
+  bool json = false;
+};
+
+ExitCode run_rm(const DaemonClient& client, const RmOptions& options) {
+  // A wrong name is a usage error before the first function is gone.
+  for (const std::string& name : options.names) function_target(name);
+  Json removed = Json::array();
+  Json failed = Json::array();
+  for (const std::string& name : options.names) {
+    const Answer answer = client.remove(function_target(name));
+    if (answer.ok()) {
+      removed.push_back(name);
+      if (!options.json) print(printable(name) + "\n");
+    } else {
+      const std::string message = error_message(answer);
+      failed.push_back({{"name", name}, {"error", message}});
+      print_error(name + ": " + message);
+    }
+  }
+  if (options.json) print(to_text({{"removed", removed}, {"failed", failed}}));
+  return failed.empty() ? ExitCode::done : ExitCode::refused;
+}
+
+}  // namespace
+
+void add_rm_verb(CLI::App& app, Context& context) {
+  CLI::App* verb = app.add_subcommand("rm", "drain and remove functions");
+  const auto options = std::make_shared<RmOptions>();
+  verb->add_option("NAME", options->names, "the functions")->required();
+  add_json_flag(*verb, options->json);
+  verb->callback([&context, options] {
+    context.run = [&context, options] { return run_rm(context.client(), *options); };
+  });
+}
+
+}  // namespace cli

@@ -1,0 +1,46 @@
+// What every verb is made of: a function that adds its words to the parser and says what to run if
+// they were used. One file a verb; the verb runs after parsing, so that usage errors come first.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "faas-cli/daemon_client.h"
+#include "faas-cli/endpoint.h"
+#include "faas-cli/failure.h"
+
+namespace cli {
+
+// Shared by the parser and the verb that it has found. Lives as long as both.
+struct Context {
+  EndpointFlags endpoint_flags;
+  std::function<ExitCode()> run;  // set by the verb that was named
+
+  // Resolves the flags and the environment. Throws Failure(usage).
+  DaemonClient client() const;
+};
+
+// Writes to stdout at once. Throws std::system_error, a full disk or a closed pipe for example.
+void print(std::string_view text);
+// One line on stderr, made printable; never throws.
+void print_error(std::string_view message) noexcept;
+
+// The place of one function in the API. Throws Failure(usage) for an empty name, which would mean
+// all of them.
+std::string function_target(const std::string& name);
+
+CLI::Option* add_json_flag(CLI::App& verb, bool& json);
+
+void add_new_verb(CLI::App& app, Context& context);
+void add_list_verb(CLI::App& app, Context& context);
+void add_ip_verb(CLI::App& app, Context& context);
+void add_describe_verb(CLI::App& app, Context& context);
+void add_rm_verb(CLI::App& app, Context& context);
+void add_doctor_verb(CLI::App& app, Context& context);
+void add_version_verb(CLI::App& app, Context& context);
+// Hidden: what shell completions ask for the names of functions.
+void add_names_verb(CLI::App& app, Context& context);
+
+}  // namespace cli

@@ -1,0 +1,71 @@
+#include "faas-cli/upload.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "faas-cli/failure.h"
+
+using cli::Upload;
+
+namespace {
+
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& bytes) {
+    char name[] = "/tmp/faas-upload-XXXXXX";
+    const int fd = ::mkstemp(name);
+    REQUIRE(fd >= 0);
+    ::close(fd);
+    path_ = name;
+    std::ofstream(path_) << bytes;
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+TEST_CASE("a file is read to its end, its size known before") {
+  const TemporaryFile file("hello");
+  Upload upload = Upload::open(file.path(), "x");
+  CHECK(upload.size() == 5);
+  upload.await_first_bytes();
+  std::string bytes;
+  char buffer[3];
+  while (const std::size_t count = upload.read(buffer, sizeof buffer)) {
+    bytes.append(buffer, count);
+  }
+  CHECK(bytes == "hello");
+}
+
+TEST_CASE("an empty file is an error before anything is sent") {
+  const TemporaryFile file("");
+  Upload upload = Upload::open(file.path(), "x");
+  CHECK_THROWS_AS(upload.await_first_bytes(), cli::Failure);
+}
+
+TEST_CASE("a directory and a missing file are usage errors that name them") {
+  CHECK_THROWS_WITH_AS(Upload::open("/", "x"),
+                       "/ is a directory; a tarball as `docker save` writes it is needed",
+                       cli::Failure);
+  CHECK_THROWS_WITH_AS(Upload::open("/nonexistent", "x"), "/nonexistent: No such file or directory",
+                       cli::Failure);
+}
+
+TEST_CASE("what is no regular file has no size") {
+  Upload upload = Upload::open("/dev/zero", "x");
+  CHECK_FALSE(upload.size());
+}
