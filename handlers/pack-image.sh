@@ -4,7 +4,7 @@
 set -eu
 
 usage() {
-  echo "usage: pack-image.sh [-a ARCHITECTURE] NAME[:TAG] DIRECTORY OUTPUT PROGRAM [ARGUMENT...]" >&2
+  echo "usage: pack-image.sh [-a ARCHITECTURE] NAME[:TAG] DIRECTORY OUTPUT PROGRAM [ARGUMENT]" >&2
   echo "PROGRAM [ARGUMENT...] becomes the image's entrypoint, as seen inside DIRECTORY." >&2
   exit 2
 }

@@ -28,10 +28,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 BASE_IMAGE = "debian:bookworm-slim"
+STOP_S = 20.0  # of a SIGKILL, on a busy machine
 START_S = 60.0  # ready in about 5 s on an idle machine
-STOP_S = 20.0  # then it is killed; nothing of it survives that either
 CALL_S = 600.0  # one build with packages takes 10 to 70 s
 LOG_LINES = 40  # of the engine, kept for the message of a failure
+CGROUP_PREFIX = "faasd-tests-"  # then the pid of the test
 READY = "API listen on"
 PR_SET_PDEATHSIG = 1
 
@@ -80,7 +81,7 @@ class DockerEngine:
         self._log: collections.deque[str] = collections.deque(maxlen=LOG_LINES)
         self._log_reader: threading.Thread | None = None
         self._ready = threading.Event()
-        self._cgroup = f"faasd-tests-{os.getpid()}-{id(self):x}"
+        self._cgroup = f"{CGROUP_PREFIX}{os.getpid()}-{id(self):x}"
 
     def __enter__(self) -> DockerEngine:
         return self
@@ -194,33 +195,33 @@ class DockerEngine:
         self._log_reader.start()
         self._ready.wait(START_S)
         if not self._is_listening():
+            ended = self._process.poll() is not None
             self.stop()
-            said = "\n".join(self._log)
-            raise EngineError(f"dockerd was not ready after {START_S:.0f} s or ended:\n{said}")
+            what = "ended at once" if ended else f"was not ready after {START_S:.0f} s"
+            raise EngineError("\n".join([f"dockerd {what}:", *self._log]))
 
     def stop(self) -> None:
         """Ends the engine and all that it started; leaves no process, mount, cgroup, directory."""
         process, self._process = self._process, None
         if process is not None:
             self._end(process)
-        for path in Path("/sys/fs/cgroup").glob(f"**/{self._cgroup}"):
-            for each, _, _ in os.walk(path, topdown=False):
-                with contextlib.suppress(OSError):  # of a container that has not quite gone
-                    os.rmdir(each)
+        _remove_cgroups(self._cgroup)
         if self._made_directory:
             shutil.rmtree(self.directory)
             self._made_directory = False
 
     def _end(self, process: subprocess.Popen[str]) -> None:
-        # unshare(1) itself ignores SIGTERM; its only child is dockerd.
+        # dockerd is the first process of its namespace, so all others die with it, and its mounts
+        # go with the last of them. Nothing in its directory is worth a shutdown in good order.
+        # unshare(1) ends when dockerd, its only child, has been reaped.
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         with contextlib.suppress(OSError):
             for pid in children.read_text().split():
-                os.kill(int(pid), signal.SIGTERM)
+                os.kill(int(pid), signal.SIGKILL)
         try:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            process.kill()  # and with it the whole pid namespace
+            process.kill()  # it had no child yet
             process.wait()
         if self._log_reader is not None:
             self._log_reader.join()
@@ -333,6 +334,18 @@ def _locked(path: Path) -> Iterator[None]:
     with open(path, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _remove_cgroups(own: str) -> None:
+    """Those of this engine, and of tests that were killed."""
+    root = Path("/sys/fs/cgroup")  # v1 has a tree for each controller below it, v2 is one tree
+    for path in [*root.glob(f"{CGROUP_PREFIX}*"), *root.glob(f"*/{CGROUP_PREFIX}*")]:
+        pid = path.name.removeprefix(CGROUP_PREFIX).partition("-")[0]
+        if path.name != own and Path("/proc", pid).exists():
+            continue
+        for each, _, _ in os.walk(path, topdown=False):
+            with contextlib.suppress(OSError):  # somebody else was quicker
+                os.rmdir(each)
 
 
 def _die_with_parent() -> None:

@@ -285,13 +285,14 @@ static int run_echo(long number) {
  * a spent CPU limit reach it all the same. */
 static void provoke(int signal_number) {
   static volatile int zero;
+  static volatile int one = 1; /* a constant would be divided without dividing */
   volatile char* page = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   const struct rlimit one_second = {.rlim_cur = 1, .rlim_max = 1};
   switch (signal_number) {
     case SIGILL:
       __builtin_trap();
     case SIGFPE:
-      zero = 1 / zero;
+      zero = one / zero;
       break;
     case SIGSEGV:
       *page = 1;
