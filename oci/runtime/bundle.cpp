@@ -13,8 +13,8 @@ namespace runtime {
 namespace {
 
 constexpr const char* kControlSocket = "control.sock";
-// Connections to one control socket that wait: the handler needs one, a second is refused anyway.
-constexpr int kControlBacklog = 1;
+// Zero lets one connection wait (unix(7)): the handler needs no more, a second one is refused.
+constexpr int kControlBacklog = 0;
 // Any uid inside the container may be the handler; from the host the bundle's mode keeps others
 // out.
 constexpr mode_t kControlMode = 0666;

@@ -16,6 +16,11 @@
 
 #include "oci/sys/error.h"
 
+static_assert(static_cast<int>(sys::Capability::chown) == CAP_CHOWN);
+static_assert(static_cast<int>(sys::Capability::dac_override) == CAP_DAC_OVERRIDE);
+static_assert(static_cast<int>(sys::Capability::fowner) == CAP_FOWNER);
+static_assert(static_cast<int>(sys::Capability::fsetid) == CAP_FSETID);
+
 // A sanitizer's shadow memory is private and writable, and far beyond any sensible bound.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define FAASD_SANITIZED 1
@@ -75,22 +80,23 @@ void bound_resources(const ResourceBounds& bounds) {
   if (FAASD_SANITIZED == 0) lower_limit(RLIMIT_DATA, bounds.memory_bytes, "RLIMIT_DATA");
 }
 
-void keep_capabilities(std::initializer_list<int> kept) {
-  const auto is_kept = [&](int capability) {
-    return std::find(kept.begin(), kept.end(), capability) != kept.end();
+void keep_capabilities(std::initializer_list<Capability> kept) {
+  const auto is_kept = [&](int number) {
+    return std::find(kept.begin(), kept.end(), Capability{number}) != kept.end();
   };
-  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    if (is_kept(capability)) continue;
-    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) throw_errno("PR_CAPBSET_DROP");
+  for (int number = 0; ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; ++number) {
+    if (is_kept(number)) continue;
+    if (::prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0) throw_errno("PR_CAPBSET_DROP");
   }
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
     throw_errno("PR_CAP_AMBIENT_CLEAR_ALL");
   }
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
-  for (const int capability : kept) {
-    auto& word = data[CAP_TO_INDEX(static_cast<unsigned int>(capability))];
-    word.effective |= CAP_TO_MASK(static_cast<unsigned int>(capability));
+  for (const Capability capability : kept) {
+    const auto number = static_cast<unsigned int>(capability);
+    auto& word = data[CAP_TO_INDEX(number)];
+    word.effective |= CAP_TO_MASK(number);
     word.permitted = word.effective;
   }
   if (::syscall(SYS_capset, &header, data) != 0) throw_errno("capset");

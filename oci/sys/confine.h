@@ -11,8 +11,8 @@
 
 namespace sys {
 
-// New mount, network, IPC, UTS and cgroup namespaces, and `directory` as the root directory, mounted
-// nosuid, nodev, noexec. The old root is gone: no path leads to it.
+// New mount, network, IPC, UTS and cgroup namespaces, and `directory` as the root directory,
+// mounted nosuid, nodev, noexec. The old root is gone: no path leads to it.
 void enter_private_root(const std::filesystem::path& directory);
 
 // Closes every descriptor but 0, 1 and 2.
@@ -27,8 +27,11 @@ struct ResourceBounds {
 // Lower values only, never higher ones; no core files.
 void bound_resources(const ResourceBounds& bounds);
 
-// Keeps these capabilities (CAP_… of <linux/capability.h>) and drops all others from every set, the
-// bounding set included; then no_new_privs, so that no exec could bring one back.
-void keep_capabilities(std::initializer_list<int> kept);
+// The kernel's numbers (<linux/capability.h>) of those that a confined process may need.
+enum class Capability { chown = 0, dac_override = 1, fowner = 3, fsetid = 4 };
+
+// Keeps these capabilities and drops all others from every set, the bounding set included; then
+// no_new_privs, so that no exec could bring one back.
+void keep_capabilities(std::initializer_list<Capability> kept);
 
 }  // namespace sys

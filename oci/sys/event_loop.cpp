@@ -122,6 +122,10 @@ void EventLoop::run_posted() {
 }
 
 void EventLoop::run() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = false;
+  }
   running_ = true;
   while (running_) {
     epoll_event events[kEventsPerTurn];

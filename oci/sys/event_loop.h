@@ -93,7 +93,7 @@ class EventLoop {
     return result.get();
   }
 
-  void run();   // until stop()
+  void run();   // until stop(); may be run again
   void stop();  // any thread
 
  private:

@@ -1,6 +1,7 @@
 #include "oci/sys/unique_fd.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,6 +26,10 @@ Pipe make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("pipe2");
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+void seal_inherited_descriptors() noexcept {
+  ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 void set_nonblocking(int fd, bool nonblocking) {

@@ -1,0 +1,46 @@
+#include "oci/runtime/bundle.h"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "oci/sys/file.h"
+#include "tests/support/scratch.h"
+
+namespace fs = std::filesystem;
+
+TEST_CASE("a bundle is root's alone, has config and control socket, and is gone with its object") {
+  const support::Scratch scratch;
+  fs::path path;
+  {
+    runtime::Container container;
+    container.id = "abc";
+    container.env = {"BYTES=\xff\xfe"};
+    const runtime::Bundle bundle(scratch.path(), container);
+    path = bundle.path();
+    CHECK((fs::status(path).permissions() & fs::perms::all) == fs::perms::owner_all);
+    CHECK(fs::is_socket(path / "control.sock"));
+    const auto config = nlohmann::json::parse(sys::read_file(path / "config.json", 1 << 20));
+    CHECK(config["mounts"].back()["source"] == (path / "control.sock").string());
+  }
+  CHECK_FALSE(fs::exists(path));
+}
+
+TEST_CASE("a bundle whose directory exists already is refused and leaves that one alone") {
+  const support::Scratch scratch;
+  fs::create_directory(scratch.path() / "abc");
+  runtime::Container container;
+  container.id = "abc";
+  CHECK_THROWS_AS(runtime::Bundle(scratch.path(), container), std::system_error);
+  CHECK(fs::exists(scratch.path() / "abc"));
+}
+
+TEST_CASE("a control socket may lie deeper than a socket address is long") {
+  const support::Scratch scratch;
+  const fs::path deep = scratch.path() / std::string(120, 'd');
+  fs::create_directory(deep);
+  runtime::Container container;
+  container.id = "abc";
+  CHECK(fs::is_socket(runtime::Bundle(deep, container).path() / "control.sock"));
+}

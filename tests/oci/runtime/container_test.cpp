@@ -1,0 +1,76 @@
+#include "oci/runtime/container.h"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace {
+
+runtime::Container example() {
+  runtime::Container container;
+  container.id = "0123abcd";
+  container.rootfs = "/images/x/rootfs";
+  container.args = {"/app", "--flag"};
+  container.env = {"A=1"};
+  container.working_dir = "/srv";
+  container.user = {1000, 1001, {1002}, "/home/app"};
+  container.resources = {64U << 20, true, 0.5, 32, 1U << 20};
+  container.cgroup_path = "/faasd/0123abcd";
+  container.control_socket = "/run/x/control.sock";
+  return container;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "the image's environment comes first, the function's wins, PATH and HOME are never missing") {
+  const image::ProcessUser user{1000, 1000, {}, "/home/app"};
+  CHECK(runtime::merge_env({"A=1", "B=2"}, {"B=3", "C=4"}, user) ==
+        std::vector<std::string>{
+            "A=1", "B=3", "C=4",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/home/app"});
+  CHECK(runtime::merge_env({"PATH=/bin", "HOME=/x"}, {}, user) ==
+        std::vector<std::string>{"PATH=/bin", "HOME=/x"});
+}
+
+TEST_CASE(
+    "a container has six namespaces of its own, no capabilities, and cannot gain privileges") {
+  const nlohmann::json spec = runtime::to_oci_spec(example());
+  std::set<std::string> types;
+  for (const auto& entry : spec["linux"]["namespaces"]) {
+    types.insert(entry["type"].get<std::string>());
+    CHECK_FALSE(entry.contains("path"));
+  }
+  CHECK(types == std::set<std::string>{"pid", "network", "ipc", "uts", "mount", "cgroup"});
+  for (const auto& [set, capabilities] : spec["process"]["capabilities"].items()) {
+    CHECK_MESSAGE(capabilities.empty(), set);
+  }
+  CHECK(spec["process"]["capabilities"].size() == 5);
+  CHECK(spec["process"]["noNewPrivileges"] == true);
+  CHECK(spec["root"]["readonly"] == true);
+}
+
+TEST_CASE("every mount is nosuid, and only /tmp and /dev/shm can be written to by size") {
+  const nlohmann::json spec = runtime::to_oci_spec(example());
+  std::set<std::string> sized;
+  for (const auto& mount : spec["mounts"]) {
+    const auto options = mount["options"].get<std::vector<std::string>>();
+    const std::set<std::string> set(options.begin(), options.end());
+    CHECK_MESSAGE(set.contains("nosuid"), mount["destination"]);
+    if (set.contains("size=1048576")) sized.insert(mount["destination"].get<std::string>());
+  }
+  CHECK(sized == std::set<std::string>{"/tmp", "/dev/shm"});
+}
+
+TEST_CASE("limits become the runtime's numbers") {
+  const nlohmann::json resources = runtime::to_oci_spec(example())["linux"]["resources"];
+  CHECK(resources["memory"]["limit"] == (64U << 20));
+  CHECK(resources["memory"]["swap"] == (64U << 20));
+  CHECK(resources["cpu"]["quota"] == 50'000);
+  CHECK(resources["cpu"]["period"] == 100'000);
+  CHECK(resources["pids"]["limit"] == 32);
+  runtime::Container without_swap = example();
+  without_swap.resources.limit_swap = false;
+  CHECK_FALSE(runtime::to_oci_spec(without_swap)["linux"]["resources"]["memory"].contains("swap"));
+}
