@@ -39,8 +39,4 @@ nlohmann::json to_list_entry(const control::FunctionStatus& status) {
           {"cmd", status.function.command}};
 }
 
-std::string to_text(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
-
 }  // namespace api

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
-#include <string>
 
 #include "faasd/control/operator.h"
 
@@ -14,7 +13,5 @@ nlohmann::json to_json(const control::FunctionStatus& status);
 
 // The three members that an entry of GET /api/list has.
 nlohmann::json to_list_entry(const control::FunctionStatus& status);
-
-std::string to_text(const nlohmann::json& json);
 
 }  // namespace api

@@ -105,12 +105,9 @@ void answer(int fd, const ConnectionTimes& times, const std::string& wire) {
   if (sys::send_within(fd, wire, times.write_idle) != sys::IoStatus::done) return;
   sys::shutdown_write(fd);
   const sys::Deadline deadline = Clock::now() + times.linger;
-  std::array<char, 16384> dropped;
-  std::uint64_t total = 0;
-  while (total < kLingerBytes && Clock::now() < deadline) {
-    const sys::Received received = sys::receive_before(fd, dropped, deadline);
-    if (received.status != sys::IoStatus::done) return;
-    total += received.size;
+  std::vector<char> dropped(kBodyPiece);
+  while (Clock::now() < deadline) {
+    if (sys::receive_before(fd, dropped, deadline).status != sys::IoStatus::done) return;
   }
 }
 
@@ -133,11 +130,15 @@ bool converse(int fd, const ConnectionTimes& times, const Handler& handler, Resp
 
 }  // namespace
 
-Response error_response(int status, const std::string& code, const std::string& message) {
+Response json_response(int status, const nlohmann::json& json) {
   Response response;
   response.status = status;
-  response.body = nlohmann::json{{"error", message}, {"code", code}}.dump(
-      -1, ' ', false, nlohmann::json::error_handler_t::replace);
+  response.body = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return response;
+}
+
+Response error_response(int status, const std::string& code, const std::string& message) {
+  Response response = json_response(status, {{"error", message}, {"code", code}});
   if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"faasd\"");
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;

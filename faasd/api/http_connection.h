@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,11 +27,10 @@ struct ConnectionTimes {
   // How long a client may take nothing of its answer.
   std::chrono::milliseconds write_idle{30'000};
   // After the answer: how long what the client still sends is read and dropped. Closing a socket
-  // with unread input resets it, and the reset overtakes the answer (RFC 9112, 9.6).
-  std::chrono::milliseconds linger{3'000};
+  // with unread input resets it, and the reset overtakes the answer (RFC 9112, 9.6). Many clients
+  // read no answer before they have sent all: at the speed of a disk this is a large image.
+  std::chrono::milliseconds linger{5'000};
 };
-// The same in bytes; at loopback speed it takes a few ten milliseconds.
-inline constexpr std::uint64_t kLingerBytes = 64ULL << 20;
 
 struct Response {
   int status = 200;
@@ -38,6 +38,9 @@ struct Response {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;  // beyond those that every answer has
 };
+
+// Strings that are not UTF-8 get U+FFFD: an image may hold anything, and answering never throws.
+Response json_response(int status, const nlohmann::json& json);
 
 // {"error": message, "code": code}, and the headers that belong to the status.
 Response error_response(int status, const std::string& code, const std::string& message);

@@ -20,13 +20,6 @@ bool changes_something(std::string_view method) {
   return method != "GET" && method != "HEAD" && method != "OPTIONS";
 }
 
-Response json_response(int status, const nlohmann::json& json) {
-  Response response;
-  response.status = status;
-  response.body = to_text(json);
-  return response;
-}
-
 // Before the body is read: what would only fail later, with a message that helps less.
 void check_upload(const RequestHead& head, const RequestBody& body) {
   const std::string_view encoding = head.header("content-encoding").value_or("identity");
