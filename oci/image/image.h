@@ -1,5 +1,6 @@
-// What an image is once it is unpacked: an immutable root filesystem and the configuration that came
-// with it, named by its digest. A plain value; shared by functions through shared_ptr.
+// What an image is once it is unpacked: an immutable root filesystem and the configuration that
+// came with it, named by its digest. A plain value; shared by functions through shared_ptr. Files
+// of the root filesystem share their inodes with other images: nothing may ever write to it.
 // Source: OCI image-spec, config.md.
 #pragma once
 
@@ -31,7 +32,8 @@ struct Image {
   std::string digest;            // "sha256:<64 hex>" of the image's config
   std::filesystem::path rootfs;  // read-only for everybody: its inodes are shared
   ImageConfig config;
-  std::uint64_t size_bytes = 0;  // of regular files in the composed tree
+  std::uint64_t size_bytes = 0;    // of regular files in the composed tree
+  std::vector<std::string> notes;  // what the import left out: "3 device nodes, …"
 };
 
 // Who the container's process is, from ImageConfig::user and the image's own /etc/passwd and
@@ -43,8 +45,8 @@ struct ProcessUser {
   std::string home = "/";
 };
 
-// Throws sys::Refused(invalid, "unknown_user") if the image has no such user or group. Files are read
-// inside the root only, bounded.
+// Throws sys::Refused(invalid, "unknown_user") if the image has no such user or group. Files are
+// read inside the root only, bounded.
 ProcessUser resolve_user(const Image& image);
 
 // The command's program as the container would find it (PATH of the image's Env, links resolved

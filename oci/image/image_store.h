@@ -1,10 +1,12 @@
 // Where images live: layers unpacked once by diff_id, root filesystems composed of them with hard
 // links, both under the state directory (`layers/<hex>/`, `images/<hex>/rootfs`). An import reads
 // the archive once, as it arrives, in a confined child process; this process never parses it.
+// Inodes are shared between layers and images: nobody may ever write to a rootfs.
 // The store is thread-safe. Callers hold images by shared_ptr; an image that was released
 // (`release`) goes from the disk when the last pointer to it has gone.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -12,15 +14,13 @@
 #include <string_view>
 
 #include "oci/image/image.h"
+#include "oci/image/quota.h"
 #include "oci/sys/log.h"
 
 namespace image {
 
-// Bounds of one import, each with its reason in oci/image/quota.h.
-struct Quota;
-
-// One upload on its way in. Destroyed before `finish` has returned: nothing of it stays on the disk.
-// One thread.
+// One upload on its way in. Destroyed before `finish` has returned: nothing of it stays on the
+// disk. One thread.
 class Import {
  public:
   virtual ~Import() = default;
@@ -35,7 +35,12 @@ class ImageStore {
  public:
   // Takes `<state_dir>/layers` and `<state_dir>/images`, makes them (0700), and removes what a
   // crash left half done there.
-  ImageStore(const std::filesystem::path& state_dir, const sys::Log& log);
+  // `unpack_program` is run as `unpack_program unpack-image <dir>` and calls unpack_main. Images
+  // may outlive the store, but one that is released after its end goes from the disk only when the
+  // next store of this directory is told.
+  ImageStore(const std::filesystem::path& state_dir, const sys::Log& log,
+             std::filesystem::path unpack_program = "/proc/self/exe", const Quota& quota = {},
+             std::chrono::milliseconds unpack_patience = kUnpackPatience);
   ~ImageStore();
   ImageStore(const ImageStore&) = delete;
   ImageStore& operator=(const ImageStore&) = delete;
@@ -50,7 +55,8 @@ class ImageStore {
   // before that keeps it. Returns without waiting for the disk.
   void release(const std::string& digest);
 
-  // Waits until everything that was released and is unused is off the disk (for shutdown and tests).
+  // Waits until everything that was released and is unused is off the disk (for shutdown and
+  // tests).
   void settle();
 
  private:
@@ -58,8 +64,9 @@ class ImageStore {
   std::shared_ptr<State> state_;
 };
 
-// The body of the confined child: `faasd unpack-image` runs this and exits with its value. Reads the
-// archive from stdin; the protocol between the two is in oci/image/unpack_protocol.h.
+// The body of the confined child: `faasd unpack-image` runs this and exits with its value. Reads
+// the archive from stdin; the protocol between the two is in oci/image/unpack_protocol.h. Confines
+// itself before it reads a byte, for good: the process must end when this returns.
 int unpack_main(const std::string& staging_dir);
 
 }  // namespace image

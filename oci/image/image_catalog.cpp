@@ -1,0 +1,234 @@
+#include "oci/image/image_catalog.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "oci/image/digest.h"
+#include "oci/image/image_record.h"
+#include "oci/image/quota.h"
+#include "oci/sys/error.h"
+#include "oci/sys/file.h"
+
+namespace image {
+namespace {
+
+constexpr mode_t kPrivate = 0700;
+
+std::string hex_name(const std::string& digest) {
+  return std::string(hex_of_digest(digest));
+}
+
+}  // namespace
+
+ImageCatalog::ImageCatalog(const std::filesystem::path& state_dir, const sys::Log& log)
+    : layers_(state_dir / "layers"),
+      images_(state_dir / "images"),
+      staging_(state_dir / "staging"),
+      log_(log) {
+  sys::remove_tree(staging_);
+  for (const auto& directory : {layers_, images_, staging_}) {
+    sys::make_directory(directory, kPrivate);
+  }
+  load_images();
+  remover_ = std::thread([this] { remove_trash(); });
+}
+
+ImageCatalog::~ImageCatalog() {
+  stop();
+}
+
+void ImageCatalog::load_images() {
+  const std::lock_guard lock(mutex_);
+  for (const std::string& name : sys::list_directory(images_)) {
+    if (is_sha256_hex(name)) load_image(name);
+  }
+  std::vector<std::string> layers = sys::list_directory(layers_);
+  std::erase_if(layers, [](const std::string& name) { return !is_sha256_hex(name); });
+  retire_unused_layers(layers);
+}
+
+// One that cannot be read stays where it is, for people to look at; an import of it takes its
+// place.
+void ImageCatalog::load_image(const std::string& name) {
+  try {
+    ImageRecord record =
+        decode_image_record(sys::read_file(images_ / name / "image.json", kImageRecordBytes));
+    if (hex_name(record.image.digest) != name) {
+      throw sys::Refused(sys::Refusal::failed, "corrupt_image", "image.json is of another image");
+    }
+    Known known;
+    known.image = std::move(record.image);
+    known.image.rootfs = images_ / name / "rootfs";
+    known.layers = std::move(record.layers);
+    known_.emplace(known.image.digest, std::move(known));
+  } catch (const std::exception& error) {
+    log_.error("image_set_aside", {{"image", name}, {"error", error.what()}});
+  }
+}
+
+std::filesystem::path ImageCatalog::make_staging_directory() {
+  const std::lock_guard lock(mutex_);
+  const std::filesystem::path path = staging_ / std::to_string(next_name_++);
+  sys::make_directory(path, kPrivate);
+  return path;
+}
+
+std::filesystem::path ImageCatalog::layer_path(const std::string& diff_hex) const {
+  return layers_ / diff_hex;
+}
+
+ImageCatalog::LayerPins::LayerPins(std::shared_ptr<ImageCatalog> catalog,
+                                   const std::vector<std::string>& diff_hexes)
+    : catalog_(std::move(catalog)) {
+  const std::lock_guard lock(catalog_->mutex_);
+  for (const std::string& hex : diff_hexes) {
+    if (!std::filesystem::exists(catalog_->layers_ / hex)) continue;
+    if (pinned_.insert(hex).second) ++catalog_->pins_[hex];
+  }
+}
+
+ImageCatalog::LayerPins::~LayerPins() {
+  catalog_->unpin(pinned_);
+}
+
+void ImageCatalog::unpin(const std::set<std::string>& diff_hexes) noexcept {
+  const std::lock_guard lock(mutex_);
+  for (const std::string& hex : diff_hexes) {
+    if (--pins_[hex] == 0) pins_.erase(hex);
+  }
+  try {
+    // The image that they belonged to may have gone meanwhile.
+    retire_unused_layers({diff_hexes.begin(), diff_hexes.end()});
+  } catch (const std::exception& error) {
+    log_.error("layer_not_removed", {{"error", error.what()}});
+  }
+}
+
+std::shared_ptr<const Image> ImageCatalog::publish(Candidate candidate) {
+  const std::string digest = candidate.image.digest;
+  const std::lock_guard lock(mutex_);
+  if (const auto found = known_.find(digest); found != known_.end()) return hand_out(found->second);
+  try {
+    for (const auto& [hex, path] : candidate.staged_layers) {
+      if (!std::filesystem::exists(layers_ / hex)) std::filesystem::rename(path, layers_ / hex);
+    }
+    sys::sync_directory(layers_);
+    const std::filesystem::path home = images_ / hex_name(digest);
+    if (std::filesystem::exists(home)) move_to_trash(home);  // one that could not be loaded
+    std::filesystem::rename(candidate.directory, home);
+    sys::sync_directory(images_);
+    Known known;
+    known.image = std::move(candidate.image);
+    known.image.rootfs = home / "rootfs";
+    known.layers = std::move(candidate.layers);
+    return hand_out(known_.emplace(digest, std::move(known)).first->second);
+  } catch (...) {
+    retire_unused_layers(candidate.layers);
+    throw;
+  }
+}
+
+std::shared_ptr<const Image> ImageCatalog::find(const std::string& digest) {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(digest);
+  return found == known_.end() ? nullptr : hand_out(found->second);
+}
+
+std::shared_ptr<const Image> ImageCatalog::hand_out(Known& known) {
+  known.released = false;
+  if (std::shared_ptr<const Image> handle = known.handle.lock()) return handle;
+  const std::shared_ptr<ImageCatalog> self = shared_from_this();
+  std::shared_ptr<const Image> handle(new Image(known.image), [self](const Image* image) {
+    const std::string digest = image->digest;
+    delete image;
+    self->handle_gone(digest);
+  });
+  known.handle = handle;
+  return handle;
+}
+
+void ImageCatalog::handle_gone(const std::string& digest) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(digest);
+  if (found == known_.end() || !found->second.released || !found->second.handle.expired()) return;
+  try {
+    retire(digest);
+  } catch (const std::exception& error) {
+    log_.error("image_not_removed", {{"image", digest}, {"error", error.what()}});
+  }
+}
+
+void ImageCatalog::release(const std::string& digest) {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(digest);
+  if (found == known_.end()) return;
+  found->second.released = true;
+  if (found->second.handle.expired()) retire(digest);
+}
+
+void ImageCatalog::retire(const std::string& digest) {
+  const auto found = known_.find(digest);
+  move_to_trash(images_ / hex_name(digest));
+  const std::vector<std::string> layers = std::move(found->second.layers);
+  known_.erase(found);
+  log_.info("image_removed", {{"image", digest}});
+  retire_unused_layers(layers);
+}
+
+void ImageCatalog::retire_unused_layers(const std::vector<std::string>& diff_hexes) {
+  for (const std::string& hex : diff_hexes) {
+    if (!is_used(hex) && std::filesystem::exists(layers_ / hex)) move_to_trash(layers_ / hex);
+  }
+}
+
+bool ImageCatalog::is_used(const std::string& diff_hex) const {
+  if (pins_.contains(diff_hex)) return true;
+  return std::any_of(known_.begin(), known_.end(), [&](const auto& entry) {
+    const std::vector<std::string>& layers = entry.second.layers;
+    return std::find(layers.begin(), layers.end(), diff_hex) != layers.end();
+  });
+}
+
+void ImageCatalog::move_to_trash(const std::filesystem::path& path) {
+  const std::filesystem::path trash = staging_ / std::to_string(next_name_++);
+  std::filesystem::rename(path, trash);
+  trash_.push_back(trash);
+  changed_.notify_all();
+}
+
+void ImageCatalog::remove_trash() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return stopping_ || !trash_.empty(); });
+    if (trash_.empty()) return;
+    const std::filesystem::path path = std::move(trash_.front());
+    trash_.pop_front();
+    removing_ = true;
+    lock.unlock();
+    try {
+      sys::remove_tree(path);
+    } catch (const std::exception& error) {
+      // The next start tries again.
+      log_.error("staging_not_removed", {{"path", path.string()}, {"error", error.what()}});
+    }
+    lock.lock();
+    removing_ = false;
+    changed_.notify_all();
+  }
+}
+
+void ImageCatalog::settle() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return trash_.empty() && !removing_; });
+}
+
+void ImageCatalog::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (remover_.joinable()) remover_.join();
+}
+
+}  // namespace image

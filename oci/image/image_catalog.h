@@ -1,0 +1,111 @@
+// Which images and layers are on the disk, and who still needs them; the directories of the store
+// change only here. Everything becomes visible, and vanishes, by one rename(2): under `staging/`
+// lies what is on its way in or out, and a start removes it. Renames happen under a lock, removing
+// what was renamed away on a thread of its own. Thread-safe. Throws std::system_error,
+// sys::Refused.
+//
+//   <state>/layers/<diff-id hex>/          one layer, unpacked, whiteouts as files
+//   <state>/images/<digest hex>/rootfs/    composed of layers by hard links
+//   <state>/images/<digest hex>/image.json its config, layers, size
+//   <state>/staging/<n>/                   imports and trash
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "oci/image/image.h"
+#include "oci/sys/log.h"
+
+namespace image {
+
+class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
+ public:
+  // Takes the directories below `state_dir`, and removes what a crash left half done there.
+  ImageCatalog(const std::filesystem::path& state_dir, const sys::Log& log);
+  ~ImageCatalog();
+  ImageCatalog(const ImageCatalog&) = delete;
+  ImageCatalog& operator=(const ImageCatalog&) = delete;
+
+  // A new, empty directory for an import. Whoever has it removes it.
+  std::filesystem::path make_staging_directory();
+
+  // Keeps the layers that are here already from being removed, until it is destroyed.
+  class LayerPins {
+   public:
+    LayerPins(std::shared_ptr<ImageCatalog> catalog, const std::vector<std::string>& diff_hexes);
+    LayerPins(const LayerPins&) = delete;
+    LayerPins& operator=(const LayerPins&) = delete;
+    ~LayerPins();
+    bool has(const std::string& diff_hex) const { return pinned_.contains(diff_hex); }
+
+   private:
+    std::shared_ptr<ImageCatalog> catalog_;
+    std::set<std::string> pinned_;
+  };
+
+  std::filesystem::path layer_path(const std::string& diff_hex) const;
+
+  // An image that is ready on the disk, in staging: its directory with rootfs/ and image.json, and
+  // the layers that were not here before.
+  struct Candidate {
+    Image image;  // its rootfs is set here
+    std::filesystem::path directory;
+    std::vector<std::string> layers;                             // diff hexes, all of them
+    std::map<std::string, std::filesystem::path> staged_layers;  // by diff hex
+  };
+  // Makes it the image of its digest, durably; or drops it, if that is here already.
+  std::shared_ptr<const Image> publish(Candidate candidate);
+
+  // Also takes back a release. Empty if there is no such image.
+  std::shared_ptr<const Image> find(const std::string& digest);
+  void release(const std::string& digest);
+  void settle();
+  // Ends the thread when it has removed what waits. Handles may outlive this.
+  void stop();
+
+ private:
+  struct Known {
+    Image image;
+    std::vector<std::string> layers;
+    std::weak_ptr<const Image> handle;
+    bool released = false;
+  };
+
+  void load_images();
+  void load_image(const std::string& name);
+  std::shared_ptr<const Image> hand_out(Known& known);
+  void handle_gone(const std::string& digest) noexcept;
+  void retire(const std::string& digest);
+  void retire_unused_layers(const std::vector<std::string>& diff_hexes);
+  void move_to_trash(const std::filesystem::path& path);
+  bool is_used(const std::string& diff_hex) const;
+  void unpin(const std::set<std::string>& diff_hexes) noexcept;
+  void remove_trash();
+
+  const std::filesystem::path layers_;
+  const std::filesystem::path images_;
+  const std::filesystem::path staging_;
+  const sys::Log& log_;
+
+  std::mutex mutex_;  // guards what follows, and the names in the three directories
+  std::condition_variable changed_;
+  std::map<std::string, Known> known_;  // by digest
+  std::map<std::string, unsigned> pins_;
+  std::deque<std::filesystem::path> trash_;
+  bool removing_ = false;
+  bool stopping_ = false;
+  std::uint64_t next_name_ = 0;
+  std::thread remover_;
+};
+
+}  // namespace image

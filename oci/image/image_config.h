@@ -1,0 +1,28 @@
+// The image config as registries and `docker save` write it, read into the fields that we use.
+// Source: OCI image-spec, config.md. Throws sys::Refused(invalid, "bad_config"). Any thread.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/image/image.h"
+
+namespace image {
+
+struct ParsedConfig {
+  ImageConfig config;
+  std::vector<std::string> diff_ids;  // 64 hex digits each, from the lowest layer up
+};
+
+// A document of any kind, or Refused(invalid, `code`) that names `what`.
+nlohmann::json parse_document(std::string_view text, const std::string& code,
+                              const std::string& what);
+
+ParsedConfig parse_config(const nlohmann::json& document);
+
+// Throws sys::Refused(invalid, "wrong_platform") if this machine cannot run the image.
+void check_platform(const ImageConfig& config);
+
+}  // namespace image

@@ -1,0 +1,52 @@
+#include "oci/image/image_store.h"
+
+#include <utility>
+
+#include "oci/image/image_catalog.h"
+#include "oci/image/import.h"
+#include "oci/image/refusal.h"
+
+namespace image {
+
+struct ImageStore::State {
+  std::shared_ptr<ImageCatalog> catalog;
+  const sys::Log& log;
+  std::filesystem::path unpack_program;
+  Quota quota;
+  std::chrono::milliseconds unpack_patience;
+};
+
+ImageStore::ImageStore(const std::filesystem::path& state_dir, const sys::Log& log,
+                       std::filesystem::path unpack_program, const Quota& quota,
+                       std::chrono::milliseconds unpack_patience)
+    : state_(new State{std::make_shared<ImageCatalog>(state_dir, log), log,
+                       std::move(unpack_program), quota, unpack_patience}) {}
+
+ImageStore::~ImageStore() {
+  state_->catalog->stop();
+}
+
+std::unique_ptr<Import> ImageStore::begin_import() {
+  try {
+    return std::make_unique<StreamedImport>(state_->catalog, state_->log, state_->unpack_program,
+                                            state_->quota, state_->unpack_patience);
+  } catch (const std::exception& error) {
+    throw refusal_of(error);
+  }
+}
+
+std::shared_ptr<const Image> ImageStore::open(const std::string& digest) {
+  if (std::shared_ptr<const Image> image = state_->catalog->find(digest)) return image;
+  throw sys::Refused(sys::Refusal::not_found, "unknown_image",
+                     "there is no image " + printable(digest) + " in the store");
+}
+
+void ImageStore::release(const std::string& digest) {
+  state_->catalog->release(digest);
+}
+
+void ImageStore::settle() {
+  state_->catalog->settle();
+}
+
+}  // namespace image

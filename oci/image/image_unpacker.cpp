@@ -1,0 +1,203 @@
+#include "oci/image/image_unpacker.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "oci/image/entry_path.h"
+#include "oci/image/refusal.h"
+#include "oci/sys/file.h"
+
+namespace image {
+namespace {
+
+constexpr std::string_view kManifest = "manifest.json";
+constexpr std::size_t kReadBytes = 64U << 10;  // a pipe's worth
+constexpr std::size_t kSniffBytes = 512;       // one tar block
+
+enum class Kind { layer, document, other };
+
+bool has_magic(std::string_view bytes, std::string_view magic) {
+  return bytes.starts_with(magic);
+}
+
+// What a member is, by its first bytes: names differ between the programs that write images.
+Kind kind_of(const std::string& path, std::string_view begin) {
+  if (path == kManifest) return Kind::document;
+  if (is_tar_block(begin)) return Kind::layer;
+  for (const std::string_view magic : {"\x1f\x8b", "\x28\xb5\x2f\xfd", "BZh",
+                                       "\xfd"
+                                       "7zXZ"}) {
+    if (has_magic(begin, magic)) return Kind::layer;
+  }
+  const std::size_t first = begin.find_first_not_of(" \t\r\n");
+  const bool is_json =
+      first != std::string_view::npos && (begin[first] == '{' || begin[first] == '[');
+  if (path.ends_with(".tar") || path.ends_with(".tar.gz")) return Kind::layer;
+  return is_json ? Kind::document : Kind::other;
+}
+
+// Where layouts keep layers and documents: at the top, in blobs/<algorithm>/, and <id>/layer.tar.
+bool is_image_member(const std::vector<std::string>& components) {
+  if (components.size() == 1) return true;
+  if (components.size() == 2) return components[1] == "layer.tar";
+  return components.size() == 3 && components[0] == "blobs";
+}
+
+}  // namespace
+
+ImageUnpacker::ImageUnpacker(const std::filesystem::path& layers, const Quota& quota)
+    : layers_path_(layers), layers_(sys::open_directory(layers)), quota_(quota) {}
+
+UnpackReport ImageUnpacker::run(TarStream::Source source) {
+  TarStream archive("the archive", TarStream::Role::upload, std::move(source), quota_,
+                    archive_bytes_);
+  archive_ = &archive;
+  while (const std::optional<Entry> entry = archive.next()) take(*entry);
+  if (archive.entries() == 0 && archive_bytes_ == 0) {
+    refuse("not_an_archive", "the body is empty: send the output of `docker save`");
+  }
+  report_.has_end_mark = archive.has_end_mark();
+  report_.special_files = budget_.special_files;
+  report_.capabilities = budget_.capabilities;
+  report_.attributes = budget_.attributes;
+  return std::move(report_);
+}
+
+void ImageUnpacker::take(const Entry& entry) {
+  if (archive_->entries() > quota_.archive_members) {
+    refuse_too_large("the archive", quota_.archive_members, "members");
+  }
+  const std::vector<std::string> components = split_entry_path(entry.path, quota_);
+  const std::string path = join_path(components);
+  notice_root_filesystem(components);
+  switch (entry.type) {
+    case Entry::Type::file:
+      if (is_image_member(components)) take_file(path);
+      return;
+    case Entry::Type::symlink:
+    case Entry::Type::hard_link:
+      if (is_image_member(components)) take_link(entry, path, components);
+      return;
+    case Entry::Type::directory:
+    case Entry::Type::special:
+      return;
+  }
+}
+
+// `docker export` and other tars of a root filesystem have no manifest; there is no need to wait
+// for their last byte to say so.
+void ImageUnpacker::notice_root_filesystem(const std::vector<std::string>& components) {
+  static constexpr std::array<std::string_view, 10> kRootNames = {
+      "bin", "dev", "etc", "home", "lib", "proc", "root", "sbin", "usr", "var"};
+  constexpr std::size_t kEnough = 3;
+  if (components.empty() ||
+      std::find(kRootNames.begin(), kRootNames.end(), components[0]) == kRootNames.end()) {
+    return;
+  }
+  root_names_.insert(components[0]);
+  if (root_names_.size() < kEnough) return;
+  refuse("not_an_image",
+         "this is a root filesystem (the output of `docker export`?), not an image: use "
+         "`docker save`, or make an image of it with `docker import`");
+}
+
+void ImageUnpacker::take_file(const std::string& path) {
+  std::array<char, kSniffBytes> buffer{};
+  std::size_t filled = 0;
+  while (filled < buffer.size()) {
+    const std::size_t n = archive_->read(buffer.data() + filled, buffer.size() - filled);
+    if (n == 0) break;
+    filled += n;
+  }
+  const std::string_view begin(buffer.data(), filled);
+  report_.links.erase(path);
+  switch (kind_of(path, begin)) {
+    case Kind::layer:
+      return take_layer(path, begin);
+    case Kind::document:
+      return take_document(path, begin);
+    case Kind::other:
+      return;
+  }
+}
+
+void ImageUnpacker::take_layer(const std::string& path, std::string_view begin) {
+  const std::string what = "the layer '" + printable(path) + "'";
+  for (const auto& [magic, name] :
+       {std::pair<std::string_view, const char*>{"\x28\xb5\x2f\xfd", "zstd"},
+        {"BZh", "bzip2"},
+        {"\xfd"
+         "7zXZ",
+         "xz"}}) {
+    if (has_magic(begin, magic)) {
+      refuse("unsupported_compression",
+             what + " is compressed with " + name + "; plain and gzip layers are understood");
+    }
+  }
+  if (next_directory_ >= quota_.layers) refuse_too_large("the image", quota_.layers, "layers");
+  UnpackedLayer layer;
+  layer.path = path;
+  layer.directory = std::to_string(next_directory_++);
+  make_directory_at(layers_.get(), layer.directory, 0755);
+  LayerWriter writer(open_directory_at(layers_.get(), layer.directory),
+                     layers_path_ / layer.directory, quota_, budget_);
+
+  std::vector<char> buffer(kReadBytes);
+  bool sniffed = false;
+  TarStream stream(
+      what, TarStream::Role::layer,
+      [&]() -> std::string_view {
+        if (!std::exchange(sniffed, true) && !begin.empty()) return begin;
+        return {buffer.data(), archive_->read(buffer.data(), buffer.size())};
+      },
+      quota_, layer_bytes_);
+  while (const std::optional<Entry> entry = stream.next()) writer.add(*entry, stream);
+  writer.finish();
+
+  layer.diff_hex = stream.diff_hex();
+  layer.compressed_hex = stream.compressed_hex();
+  // The last member of a name is the one that counts, as everywhere in tar.
+  std::erase_if(report_.layers, [&](const UnpackedLayer& other) { return other.path == path; });
+  report_.layers.push_back(std::move(layer));
+}
+
+void ImageUnpacker::take_document(const std::string& path, std::string_view begin) {
+  std::string document(begin);
+  std::vector<char> buffer(kReadBytes);
+  while (const std::size_t n = archive_->read(buffer.data(), buffer.size())) {
+    document.append(buffer.data(), n);
+    if (document.size() > quota_.document_bytes) {
+      refuse_too_large("the document '" + printable(path) + "'", quota_.document_bytes, "bytes");
+    }
+  }
+  documents_bytes_ += document.size();
+  if (documents_bytes_ > quota_.documents_bytes) {
+    refuse_too_large("the archive", quota_.documents_bytes, "bytes of JSON");
+  }
+  report_.documents[path] = std::move(document);
+}
+
+// Engine 20.10 writes a layer that occurs twice as a link to the first: "../<id>/layer.tar". Only
+// the name is worked out here; nothing is followed.
+void ImageUnpacker::take_link(const Entry& entry, const std::string& path,
+                              const std::vector<std::string>& components) {
+  std::vector<std::string> target;
+  if (entry.type == Entry::Type::symlink && !entry.link.starts_with('/')) {
+    target.assign(components.begin(), components.end() - 1);
+  }
+  for (std::size_t begin = 0; begin < entry.link.size();) {
+    const std::size_t end = std::min(entry.link.find('/', begin), entry.link.size());
+    const std::string component = entry.link.substr(begin, end - begin);
+    begin = end + 1;
+    if (component.empty() || component == ".") continue;
+    if (component != "..") {
+      target.push_back(component);
+    } else if (!target.empty()) {
+      target.pop_back();
+    }
+  }
+  report_.links[path] = join_path(target);
+}
+
+}  // namespace image

@@ -1,0 +1,74 @@
+// Every bound of the image layer, each with its reason. A Quota is handed to the confined child as
+// it is, in front of the archive; parent and child are one binary.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace image {
+
+struct Quota {
+  // All regular files of all layers together. The largest images in public use (GPU frameworks)
+  // have about 15 GB; a function is smaller.
+  std::uint64_t unpacked_bytes = 16ULL << 30;
+  // One file, holes included: a sparse file costs its logical size to whoever reads it.
+  std::uint64_t file_bytes = 8ULL << 30;
+  // Archive bytes after decompression: the files and their headers. Stops a tail of endless zeros.
+  std::uint64_t stream_bytes = 20ULL << 30;
+  // Inodes, markers included. The largest distribution images have about 300,000.
+  std::uint64_t entries = 500'000;
+  // Directories above a file. Real trees (node_modules included) stay below 40, and the store walks
+  // a layer with one stack frame a level.
+  std::uint64_t path_depth = 128;
+  // Docker itself stops at 127.
+  std::uint64_t layers = 128;
+  // Members of the outer archive: three a layer and a few documents; more is no image.
+  std::uint64_t archive_members = 4096;
+  // One JSON document; registries refuse larger manifests, too.
+  std::uint64_t document_bytes = 4ULL << 20;
+  // All documents together: they are the only part of an archive that is held in memory.
+  std::uint64_t documents_bytes = 8ULL << 20;
+  // Decompressed to compressed size. Layers compress 2 to 10 times, deflate can do 1032.
+  std::uint64_t compression_ratio = 200;
+  // The ratio counts beyond this much output: a small layer of zeros is no bomb.
+  std::uint64_t ratio_free_bytes = 64ULL << 20;
+};
+static_assert(std::is_trivially_copyable_v<Quota>);
+
+// How long the child may go without taking a byte, and how long it may take to end after the last
+// one. It has at most a pipe's content left to unpack then; a slow disk needs the rest.
+constexpr std::chrono::milliseconds kUnpackPatience{120'000};
+
+// Memory of the child beyond its code: libarchive holds a header (1 MiB) and a block, we hold the
+// documents and the times of the directories.
+constexpr std::uint64_t kUnpackMemoryBytes = 512ULL << 20;
+// CPU time of the child: 20 GiB take about three minutes; more is a parser that runs in circles.
+constexpr std::uint64_t kUnpackCpuSeconds = 1800;
+// Descriptors of the child: three standard ones, the layer's root, a parent, a file.
+constexpr std::uint64_t kUnpackDescriptors = 64;
+
+// The child's report: the documents, and a line for each layer and link.
+constexpr std::size_t kReportBytes = 16U << 20;
+// The message of a refusal, as it is shown to the caller.
+constexpr std::size_t kMessageBytes = 1024;
+
+// PAX headers, GNU long names: libarchive's own bound.
+constexpr std::uint64_t kSpecialHeaderBytes = 1U << 20;
+// What Linux allows: NAME_MAX, PATH_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX.
+constexpr std::size_t kNameBytes = 255;
+constexpr std::size_t kPathBytes = 4095;
+constexpr std::size_t kXattrNameBytes = 255;
+constexpr std::size_t kXattrValueBytes = 65536;
+// Symbolic links in one path, as in path_resolution(7).
+constexpr int kLinksInPath = 40;
+
+// The image's own /etc/passwd and /etc/group: the longest real ones have some 10,000 lines.
+constexpr std::size_t kAccountFileBytes = 1U << 20;
+// Groups of one user; a kernel limit of 65,536 is there, real users have a dozen.
+constexpr std::size_t kAdditionalGroups = 256;
+// image.json: the image's config and a few lines of ours.
+constexpr std::size_t kImageRecordBytes = 8U << 20;
+
+}  // namespace image

@@ -1,0 +1,46 @@
+#include "oci/image/refusal.h"
+
+#include <cerrno>
+#include <system_error>
+
+namespace image {
+
+std::string printable(std::string_view text) {
+  constexpr std::size_t kShown = 200;
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : text.substr(0, kShown)) {
+    if (c >= ' ' && c < 0x7f && c != '\\') {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += "\\x";
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 15];
+    }
+  }
+  if (text.size() > kShown) out += "…";
+  return out;
+}
+
+void refuse(const std::string& code, const std::string& message) {
+  throw sys::Refused(sys::Refusal::invalid, code, message);
+}
+
+void refuse_too_large(const std::string& what, std::uint64_t limit, const std::string& unit) {
+  throw sys::Refused(
+      sys::Refusal::too_large, "too_large",
+      what + ": more than " + std::to_string(limit) + " " + unit + " are not accepted");
+}
+
+sys::Refused refusal_of(const std::exception& error) {
+  if (const auto* refused = dynamic_cast<const sys::Refused*>(&error)) return *refused;
+  const auto* failed = dynamic_cast<const std::system_error*>(&error);
+  if (failed != nullptr && (failed->code().value() == ENOSPC || failed->code().value() == EDQUOT)) {
+    return {sys::Refusal::exhausted, "no_space",
+            std::string("the state directory's disk is full: ") + error.what()};
+  }
+  return {sys::Refusal::failed, "import_failed", error.what()};
+}
+
+}  // namespace image
