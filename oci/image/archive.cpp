@@ -28,8 +28,14 @@ Entry::Type type_of(archive_entry* raw) {
       return Entry::Type::directory;
     case AE_IFLNK:
       return Entry::Type::symlink;
-    default:
+    case AE_IFCHR:
+    case AE_IFBLK:
+    case AE_IFIFO:
+    case AE_IFSOCK:
       return Entry::Type::special;
+    default:  // libarchive leaves it open for a hard link whose target is empty
+      refuse("bad_link", "'" + printable(text_or_empty(archive_entry_pathname(raw))) +
+                             "' is a link without a target");
   }
 }
 

@@ -223,6 +223,9 @@ void RootfsComposer::make_working_dir(const std::string& path) {
     const std::string name = path.substr(begin, end - begin);
     begin = end + 1;
     const std::string next = join_path(made, name);
+    if (name.size() > kNameBytes || next.size() > kPathBytes) {
+      refuse("bad_working_dir", "the image's WorkingDir '" + printable(path) + "' is too long");
+    }
     if (!sys::open_in_root(root_.get(), next, O_PATH | O_DIRECTORY)) {
       const sys::UniqueFd parent = open_target(made);
       if (!make_directory_at(parent.get(), name, S_IRWXU)) {

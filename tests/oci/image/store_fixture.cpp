@@ -31,7 +31,7 @@ Tree tree_of(const std::filesystem::path& root, bool with_times) {
     if (S_ISREG(st.st_mode))
       text << " " << st.st_size << " " << image::sha256_hex(read(entry.path()));
     if (with_times) text << " @" << st.st_mtim.tv_sec << "." << st.st_mtim.tv_nsec;
-    tree[std::filesystem::relative(entry.path(), root).string()] = text.str();
+    tree[entry.path().lexically_relative(root).string()] = text.str();
   }
   return tree;
 }
