@@ -13,7 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // One read of a body. Larger ones do not copy faster, and every connection has one.
-constexpr std::size_t kBodyPiece = 64 * 1024;
+constexpr std::size_t kBodyPiece = 65'536;
 
 std::string_view reason_phrase(int status) {
   switch (status) {
@@ -150,7 +150,9 @@ std::string to_wire(const Response& response, bool head_only) {
   wire += "\r\nContent-Type: " + response.content_type;
   wire += "\r\nContent-Length: " + std::to_string(response.body.size());
   wire += "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff";
-  for (const auto& [name, value] : response.headers) wire += "\r\n" + name + ": " + value;
+  for (const auto& [name, value] : response.headers) {
+    wire.append("\r\n").append(name).append(": ").append(value);
+  }
   wire += "\r\n\r\n";
   if (!head_only) wire += response.body;
   return wire;

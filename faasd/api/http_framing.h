@@ -15,7 +15,7 @@
 namespace api {
 
 // The request line and all headers; the upload's options are in the query, so it is not tiny.
-inline constexpr std::size_t kMaxHeadBytes = 16 * 1024;
+inline constexpr std::size_t kMaxHeadBytes = 16'384;
 // Browsers and proxies send 20 to 40; more only make look-ups slow.
 inline constexpr std::size_t kMaxHeaders = 100;
 

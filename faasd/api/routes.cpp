@@ -119,7 +119,7 @@ Response Routes::answer(const Request& request, RequestBody& body) const {
   } catch (const sys::Refused& refused) {
     response = error_response(status_of(refused.reason()), refused.code(), refused.what());
   } catch (const std::exception& error) {
-    // The text names a call and its object ("open /var/lib/faasd/…: No space left on device"). The
+    // The text names a call and its object ("open /var/lib/faasd/x: No space left on device"). The
     // caller is root or as good as root here, and it is what they need to mend it.
     log_.error("request_failed", {{"method", request.head.method},
                                   {"target", request.head.target},

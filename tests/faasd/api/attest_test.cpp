@@ -51,7 +51,7 @@ const Peer kGoneTcp{Transport::loopback_tcp, std::nullopt, {}, "127.0.0.1:1"};
 const Peer kRemote{Transport::remote_tcp, std::nullopt, {}, "10.0.0.9:1"};
 
 fs::path token_file(const fs::path& directory, const std::string& text, fs::perms mode) {
-  const fs::path path = directory / "token";
+  fs::path path = directory / "token";
   fs::remove_all(path);
   std::ofstream(path) << text;
   fs::permissions(path, mode);
@@ -86,10 +86,14 @@ TEST_CASE("with a token, root needs none and everybody else needs the right one"
 
 TEST_CASE("a wrong token is refused, whoever presents it") {
   const api::Attestor attestor(kToken, kGroup);
-  for (const std::string& value :
-       {std::string(), std::string("Bearer"), std::string("Bearer "), "Basic " + kToken, kToken,
-        "Bearer " + kToken + "0", "Bearer " + kToken.substr(1), "Bearer " + kToken + " ",
-        "Bearer " + kToken + kToken, std::string("Bearer 0123456789abcdef0123456789abcdeF")}) {
+  const std::string scheme = "Bearer ";
+  std::vector<std::string> values = {"", "Bearer", scheme, kToken};
+  for (const std::string& token : {kToken + "0", kToken.substr(1), kToken + " ", kToken + kToken}) {
+    values.push_back(scheme + token);
+  }
+  values.push_back("Basic " + kToken);
+  values.emplace_back("Bearer 0123456789abcdef0123456789abcdeF");
+  for (const std::string& value : values) {
     CAPTURE(value);
     for (const Peer& peer : {kRootUnix, kRootTcp, kNobodyTcp, kRemote}) {
       CHECK(verdict(attestor, peer, {{"authorization", value}}) == "401");

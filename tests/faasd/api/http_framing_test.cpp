@@ -136,9 +136,9 @@ TEST_CASE("a head that two parsers could read differently is refused") {
       {with_header("Transfer-Encoding:"), 400},
       {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
   };
-  for (const auto& [head, status] : rows) {
-    CAPTURE(head);
-    CHECK(refusal(head) == status);
+  for (const auto& row : rows) {
+    CAPTURE(row.first);
+    CHECK(refusal(row.first) == row.second);
   }
 }
 

@@ -146,13 +146,13 @@ TEST_CASE("what the framing refuses is answered in JSON, and no handler sees it"
       {"GET /" + std::string(api::kMaxHeadBytes, 'a') + " HTTP/1.1\r\n", 431},
       {post_head("Expect: a-miracle\r\nContent-Length: 1"), 417},
   };
-  for (const auto& [request, status] : rows) {
-    CAPTURE(request.substr(0, 80));
+  for (const auto& row : rows) {
+    CAPTURE(row.first.substr(0, 80));
     const sys::UniqueFd client = served.tcp();
-    api_test::send_text(client.get(), request);
+    api_test::send_text(client.get(), row.first);
     sys::shutdown_write(client.get());
     const std::string answer = api_test::receive_all(client.get());
-    CHECK(status_of_answer(answer) == status);
+    CHECK(status_of_answer(answer) == row.second);
     CHECK(body_of_answer(answer).starts_with("{\"code\":\""));
   }
   CHECK(requests == 0);
