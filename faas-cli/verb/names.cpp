@@ -3,7 +3,6 @@
 #include <exception>
 
 #include "faas-cli/answer_json.h"
-#include "faas-cli/terminal.h"
 #include "faas-cli/verb/verb.h"
 
 namespace cli {
@@ -12,12 +11,21 @@ namespace {
 // Longer than this is worse than no completion.
 constexpr std::chrono::seconds kCompletionTimeout{2};
 
+// What names of functions are made of. Shells expand the words of a completion (`compgen -W`), so a
+// server that is none of ours must not get a '$' through.
+bool is_plain(const std::string& name) {
+  constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+  return !name.empty() && name.find_first_not_of(kAlphabet) == std::string::npos &&
+         name.front() != '-';
+}
+
 ExitCode run_names(const DaemonClient& client) {
   const Json answer =
       require_object(client.get("/v1/functions", kCompletionTimeout), client.endpoint());
   std::string lines;
   for (const Json& function : answer.value("functions", Json::array())) {
-    lines += printable(text_of(function, "name")) + "\n";
+    const std::string name = text_of(function, "name");
+    if (is_plain(name)) lines += name + "\n";
   }
   print(lines);
   return ExitCode::done;

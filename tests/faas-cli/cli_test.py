@@ -259,7 +259,8 @@ class Looking(CliTest):
         self.assertEqual(self.server.last("GET").target, "/v1/functions/..%2Fx%3Fy%3D1%20z")
 
     def test_names_for_completions_are_plain_lines_and_failures_are_silent(self):
-        self.assertEqual(self.run_verb("__names").splitlines()[0], "hello")
+        # A shell would expand a name with other characters than names have.
+        self.assertEqual(self.run_verb("__names"), "hello\n")
         result = faas("__names", "--socket", "/nonexistent.sock")
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
 
