@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "faasd/function/function.h"
 #include "oci/sys/error.h"
 
 namespace {
@@ -31,21 +32,6 @@ void add_flags(CLI::App& app, Options& options, Words& words) {
   flag("--log-format", words.log_format, "FAASD_LOG_FORMAT", "text or json");
 }
 
-std::chrono::milliseconds parse_duration(const std::string& text) {
-  static const std::map<std::string, double> units = {
-      {"ms", 1}, {"s", 1e3}, {"", 1e3}, {"m", 60e3}, {"h", 3600e3}};
-  std::string number = text;
-  double ms = 0;
-  CLI::AsNumberWithUnit convert(units, CLI::AsNumberWithUnit::UNIT_OPTIONAL);
-  if (!convert(number).empty() || !CLI::detail::lexical_cast(number, ms) || ms < 0 ||
-      ms > 86400e3) {
-    throw sys::Refused(
-        sys::Refusal::invalid, "bad_option",
-        "--drain-timeout is a time such as 30s or 5m, up to 24h, not '" + text + "'");
-  }
-  return std::chrono::milliseconds(static_cast<std::int64_t>(ms));
-}
-
 void check(Options& options) {
   options.state_dir = std::filesystem::absolute(options.state_dir).lexically_normal();
   options.run_dir = std::filesystem::absolute(options.run_dir).lexically_normal();
@@ -69,7 +55,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   app.footer("Every flag is also a variable: --state-dir is FAASD_STATE_DIR. More: man faasd");
   try {
     app.parse(argc, argv);
-    options.drain_timeout = parse_duration(words.drain_timeout);
+    options.drain_timeout = function::parse_duration("drain-timeout", words.drain_timeout, {});
     options.log_level = sys::log_level_from(words.log_level);
     options.log_format = sys::log_format_from(words.log_format);
     check(options);

@@ -69,6 +69,10 @@ Protocol protocol_from(std::string_view word);  // throws sys::Refused(invalid, 
 // and what would be right.
 void set_option(Options& options, const std::string& key, const std::string& text);
 
+// "250ms", "30s", "5m", "2h", a bare number is seconds; from `low` to a day. Throws as set_option.
+std::chrono::milliseconds parse_duration(const std::string& key, const std::string& text,
+                                         std::chrono::milliseconds low);
+
 nlohmann::json to_json(const Limits& limits);
 nlohmann::json to_json(const Function& function);
 // Throws sys::Refused(invalid, "corrupt_function") that names the field.

@@ -73,13 +73,6 @@ std::uint32_t count(const std::string& key, const std::string& text, std::uint32
   return static_cast<std::uint32_t>(value);
 }
 
-milliseconds duration(const std::string& key, const std::string& text) {
-  return milliseconds(quantity<std::int64_t>(key, text, kTimeUnits,
-                                             static_cast<double>(bounds::kMinTimeout.count()),
-                                             static_cast<double>(bounds::kMaxTimeout.count()),
-                                             "a time such as 500ms, 30s or 5m, up to 24h"));
-}
-
 void add_env(Options& options, const std::string& key, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || text.find('\0') != std::string::npos) {
@@ -122,7 +115,9 @@ const std::array<Option, 13>& options_table() {
          o.limits.pids = count(k, t, bounds::kMinPids, bounds::kMaxPids);
        }},
       {"timeout",
-       [](Options& o, const auto& k, const auto& t) { o.limits.timeout = duration(k, t); }},
+       [](Options& o, const auto& k, const auto& t) {
+         o.limits.timeout = parse_duration(k, t, bounds::kMinTimeout);
+       }},
       {"concurrency",
        [](Options& o, const auto& k, const auto& t) {
          o.limits.concurrency = count(k, t, 1, bounds::kMaxConcurrency);
@@ -130,7 +125,9 @@ const std::array<Option, 13>& options_table() {
       {"queue", [](Options& o, const auto& k,
                    const auto& t) { o.limits.queue = count(k, t, 0, bounds::kMaxQueue); }},
       {"queue_timeout",
-       [](Options& o, const auto& k, const auto& t) { o.limits.queue_timeout = duration(k, t); }},
+       [](Options& o, const auto& k, const auto& t) {
+         o.limits.queue_timeout = parse_duration(k, t, bounds::kMinTimeout);
+       }},
       {"tmpfs", [](Options& o, const auto& k,
                    const auto& t) { o.limits.tmpfs_bytes = bytes(k, t, bounds::kMinTmpfsBytes); }},
       {"env", add_env},
@@ -144,6 +141,13 @@ const std::array<Option, 13>& options_table() {
 }
 
 }  // namespace
+
+milliseconds parse_duration(const std::string& key, const std::string& text, milliseconds low) {
+  return milliseconds(quantity<std::int64_t>(key, text, kTimeUnits,
+                                             static_cast<double>(low.count()),
+                                             static_cast<double>(bounds::kMaxTimeout.count()),
+                                             "a time such as 500ms, 30s or 5m, up to 24h"));
+}
 
 void set_option(Options& options, const std::string& key, const std::string& text) {
   for (const Option& option : options_table()) {
