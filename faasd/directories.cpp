@@ -1,5 +1,7 @@
 #include "faasd/directories.h"
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <optional>
 
@@ -29,11 +31,19 @@ std::uint64_t hash_of(const std::string& text) {
 Directories::Directories(std::filesystem::path state_dir, std::filesystem::path run_dir)
     : state_(std::move(state_dir)),
       run_(std::move(run_dir)),
+      made_run_(run_),
       state_lock_(made(state_) / "lock"),
-      run_lock_(made(run_) / "lock") {
+      run_lock_(run_ / "lock") {
   made(bundles());
   // Members of the group reach the socket in here; everything else below is root's alone.
   if (const std::optional<gid_t> group = sys::group_id(kGroup)) sys::open_to_group(run_, *group);
+}
+
+Directories::Made::Made(std::filesystem::path p)
+    : path(std::move(p)), here(sys::make_directory(path, 0700)) {}
+
+Directories::Made::~Made() {
+  if (here) ::rmdir(path.c_str());
 }
 
 Directories::~Directories() {

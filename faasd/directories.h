@@ -24,8 +24,17 @@ class Directories {
   std::string cgroup_name() const;
 
  private:
+  // A directory that goes at the end, if it was made here and is empty then.
+  struct Made {
+    explicit Made(std::filesystem::path p);
+    ~Made();
+    std::filesystem::path path;
+    bool here = false;
+  };
+
   std::filesystem::path state_;
   std::filesystem::path run_;
+  Made made_run_;
   sys::LockFile state_lock_;
   sys::LockFile run_lock_;
 };

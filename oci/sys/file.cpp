@@ -188,7 +188,7 @@ void sync_directory(const std::filesystem::path& path) {
   if (::fsync(open_directory(path).get()) != 0) throw_errno("fsync " + path.string());
 }
 
-void make_directory(const std::filesystem::path& path, mode_t mode) {
+bool make_directory(const std::filesystem::path& path, mode_t mode) {
   if (path.has_parent_path() && !std::filesystem::exists(path.parent_path())) {
     make_directory(path.parent_path(), S_IRWXU | S_IRGRP | S_IXGRP | S_IROTH | S_IXOTH);
   }
@@ -202,6 +202,7 @@ void make_directory(const std::filesystem::path& path, mode_t mode) {
   }
   // Only what we made ourselves is ours to change: --state-dir may name a directory of the user's.
   if (created && ::fchmod(fd.get(), mode) != 0) throw_errno("chmod " + path.string());
+  return created;
 }
 
 void open_to_group(const std::filesystem::path& directory, gid_t group) {
@@ -286,21 +287,32 @@ void remove_xattr(int fd, const std::string& name) {
   if (::fremovexattr(fd, name.c_str()) != 0) throw_errno("fremovexattr " + name);
 }
 
-LockFile::LockFile(const std::filesystem::path& path)
-    : fd_(open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, S_IRUSR | S_IWUSR)) {
-  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) throw_errno("lock " + path.string());
-    std::string pid = read_fd(fd_.get(), 64, path.string());
-    while (!pid.empty() && pid.back() == '\n') pid.pop_back();
-    throw Refused(Refusal::conflict, "already_running",
-                  "another faasd (pid " + pid + ") holds " + path.parent_path().string() +
-                      "; stop it, or start this one with other --state-dir and --run-dir");
-  }
+LockFile::LockFile(std::filesystem::path path) : path_(std::move(path)) {
+  struct stat held {};
+  struct stat named {};
+  do {
+    fd_ = open_file(path_, O_RDWR | O_CREAT | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) throw_errno("lock " + path_.string());
+      std::string pid = read_fd(fd_.get(), 64, path_.string());
+      while (!pid.empty() && pid.back() == '\n') pid.pop_back();
+      throw Refused(Refusal::conflict, "already_running",
+                    "another faasd (pid " + pid + ") holds " + path_.parent_path().string() +
+                        "; stop it, or start this one with other --state-dir and --run-dir");
+    }
+    // The holder before us may have removed the name between our open and our lock: then this is a
+    // lock on a file that nobody else will ever see.
+    if (::fstat(fd_.get(), &held) != 0) throw_errno("stat " + path_.string());
+  } while (::stat(path_.c_str(), &named) != 0 || named.st_ino != held.st_ino);
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(fd_.get(), 0) != 0 ||
       ::pwrite(fd_.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
-    throw_errno("write " + path.string());
+    throw_errno("write " + path_.string());
   }
+}
+
+LockFile::~LockFile() {
+  ::unlink(path_.c_str());
 }
 
 }  // namespace sys

@@ -39,8 +39,8 @@ void write_all(int fd, std::string_view bytes, const std::string& what);
 void write_file_durably(const std::filesystem::path& path, std::string_view bytes);
 
 // Creates the directory with `mode`, and its parents if need be. One that is there is left as it
-// is, but must belong to root or the caller.
-void make_directory(const std::filesystem::path& path, mode_t mode);
+// is, but must belong to root or the caller. True if it was made.
+bool make_directory(const std::filesystem::path& path, mode_t mode);
 
 // Lets a group pass through a directory that only its owner could enter (0700 becomes 0710); one
 // with any other mode is left as it is.
@@ -69,13 +69,18 @@ std::string read_xattr(int fd, const std::string& name);
 bool set_xattr(int fd, const std::string& name, std::string_view value);
 void remove_xattr(int fd, const std::string& name);
 
-// An flock(2) on `path`, held as long as this object lives; its file says who holds it.
+// An flock(2) on `path`, held as long as this object lives; its file says who holds it, and goes
+// with the lock.
 class LockFile {
  public:
   // Throws Refused(conflict) that names the pid of the holder if another process has it.
-  explicit LockFile(const std::filesystem::path& path);
+  explicit LockFile(std::filesystem::path path);
+  ~LockFile();
+  LockFile(const LockFile&) = delete;
+  LockFile& operator=(const LockFile&) = delete;
 
  private:
+  std::filesystem::path path_;
   UniqueFd fd_;
 };
 
