@@ -22,6 +22,7 @@ int serve_until_signal(const Options& options) {
   const sys::Log log(options.log_level, options.log_format);
   sys::Signals signals({SIGTERM, SIGINT});
   const Directories directories(options.state_dir, options.run_dir);
+  sys::seal_inherited_descriptors();
   sys::raise_file_limit();
   sys::become_subreaper();
   sys::EventLoop loop;
