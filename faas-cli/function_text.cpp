@@ -17,6 +17,14 @@ constexpr std::string_view kGap = "  ";
 // An object nested deeper than this is shown as JSON: no true answer has one.
 constexpr int kDepthMax = 4;
 
+// What a description starts with, whatever order the daemon sends: what people look for comes
+// first, the long lists last. Other fields follow as they come.
+constexpr std::array kFirstFields = {
+    "name",     "ip",   "port", "protocol", "version", "created_at",  "image",  "cmd", "mode",
+    "launcher", "warm", "live", "parked",   "queued",  "invocations", "limits", "env", "rootfs",
+};
+constexpr const char* kLastField = "config";
+
 struct Column {
   const char* title;
   const char* key;
@@ -97,9 +105,9 @@ void append_entry(std::string& page, const std::string& key, const Json& value, 
     }
     return;
   }
-  std::string text = is_scalar(value) ? scalar_text(key, value)
-                     : value.empty()  ? "-"
-                                      : value.dump(-1, ' ', true);
+  const std::string text = is_scalar(value) ? scalar_text(key, value)
+                           : value.empty()  ? "-"
+                                            : value.dump(-1, ' ', true);
   page += indent + pad(label_of(key), width, false) + kGap.data() + text + "\n";
 }
 
@@ -139,8 +147,16 @@ std::string list_text(const Json& functions) {
 }
 
 std::string describe_text(const Json& function) {
+  Json ordered = Json::object();
+  for (const char* key : kFirstFields) {
+    if (function.contains(key)) ordered[key] = function[key];
+  }
+  for (const auto& [key, value] : function.items()) {
+    if (key != kLastField && !ordered.contains(key)) ordered[key] = value;
+  }
+  if (function.contains(kLastField)) ordered[kLastField] = function[kLastField];
   std::string page;
-  append_object(page, function, 0);
+  append_object(page, ordered, 0);
   return page;
 }
 

@@ -35,19 +35,25 @@ TEST_CASE("a description has units, nested objects and one variable a line") {
   CHECK(cli::describe_text(function) ==
         "name:         a\n"
         "cmd:          [\"/x\",\"a b\"]\n"
-        "env:\n"
-        "  K=V\n"
-        "  L=W\n"
         "launcher:     -\n"
         "limits:\n"
         "  memory:   256 MiB (268435456 bytes)\n"
         "  timeout:  1.5 s\n"
         "  cpus:     0.5\n"
+        "env:\n"
+        "  K=V\n"
+        "  L=W\n"
+        "later_field:  [{\"x\":1}]\n"
         "config:\n"
         "  labels:  -\n"
         "  cmd:     -\n"
-        "  user:    -\n"
-        "later_field:  [{\"x\":1}]\n");
+        "  user:    -\n");
+}
+
+TEST_CASE("a description starts with the name, whatever order the daemon sends") {
+  const std::string page =
+      cli::describe_text(Json::parse(R"({"cmd":[],"config":{},"ip":"1","name":"a","zeta":1})"));
+  CHECK(page == "name:    a\nip:      1\ncmd:     -\nzeta:    1\nconfig:  -\n");
 }
 
 TEST_CASE("keys and values of an image cannot reach the terminal raw") {
