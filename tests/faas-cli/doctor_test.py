@@ -1,4 +1,4 @@
-"""`faas doctor` on this host, with runtimes and a daemon of the test's own. FAAS names the binary."""
+"""`faas doctor` on this host, with runtimes and a daemon of its own. FAAS names the binary."""
 
 import json
 import os
