@@ -168,10 +168,8 @@ class AReplacement(FaasdTestCase):
 class ARemoval(FaasdTestCase):
     def test_takes_everything_of_the_function(self):
         faasd = self.start()
-        faasd.deploy("warmup")
-        faasd.faas("rm", "warmup", check=True)
         state_before = machine.tree(faasd.state_dir)
-        before = faasd.footprint()
+        before = faasd.idle_footprint()
         address = faasd.deploy("hello")
         self.assertEqual(curl(address).status, 200)
         faasd.faas("rm", "hello", check=True)

@@ -37,7 +37,7 @@ class AHandler(DockerTestCase):
             done = faasd.faas("new", directory, input=stream)
         self.assertEqual(done.returncode, 0, done.stderr)
         address = faasd.ip(directory)
-        before = faasd.footprint()
+        before = faasd.idle_footprint()
         reply = curl(address, "/some/path?query=1")
         self.assertEqual(reply.status, 200, f"{reply}\n{faasd.log.tail()}")
         self.assertIn(b"Hello", reply.body)

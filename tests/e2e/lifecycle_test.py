@@ -62,11 +62,11 @@ class AStart(FaasdTestCase):
                 self.assertNotEqual(faasd.expected_status, 0)
                 self.assertIn(flags[-1], faasd.log.tail())
 
-    def test_names_a_runtime_that_is_not_there(self):
-        faasd = self.start("--launcher", "/nowhere/runc", wait=False)
-        faasd.expected_status = faasd.wait_exit()
-        self.assertNotEqual(faasd.expected_status, 0)
-        self.assertIn("/nowhere/runc", faasd.log.tail())
+    def test_without_a_runtime_answers_502_and_names_it_in_the_log(self):
+        faasd = self.start("--launcher", "/nowhere/runc")
+        reply = curl(faasd.deploy("hello"))
+        self.assertEqual((reply.status, reply.json()["code"]), (502, "launch_failed"))
+        self.assertIn("/nowhere/runc", faasd.log.wait_for("receipt")["reason"])
 
     def test_as_another_user_than_root_says_so(self):
         faasd = self.start(wait=False,
@@ -81,12 +81,11 @@ class ASecondDaemon(FaasdTestCase):
     def test_on_the_same_directories_refuses_and_names_the_holder(self):
         first = self.start()
         address = first.deploy("hello")
-        second = first.successor(wait=False)
+        second = self.restart(first, wait=False)
         second.expected_status = second.wait_exit()
         self.assertNotEqual(second.expected_status, 0)
         self.assertIn(str(first.process.pid), second.log.tail())
         self.assertEqual(curl(address).status, 200)
-        second.destroy()
 
     def test_on_directories_of_its_own_disturbs_nobody(self):
         first, second = self.start(), self.start()
@@ -239,7 +238,7 @@ class AKill9(FaasdTestCase):
                 except ConnectionResetError:
                     pass
         self.assertEqual(curl(address).status, 200)
-        second.wait_for_footprint({**second.footprint(), "processes": 0})
+        second.idle_footprint()
         alive = [machine.command_of(pid) for pid in machine.descendants(os.getpid())
                  if pid != second.process.pid and not first.reap(pid)]
         self.assertEqual(alive, [])

@@ -40,8 +40,9 @@ def change_address(address, verb):
 
 def inside(faasd, *arguments):
     """Runs a program in the network namespace of a daemon."""
-    return subprocess.run(["nsenter", "-t", str(faasd.process.pid), "-n", *arguments], check=True,
-                          capture_output=True, text=True, timeout=60).stdout
+    done = subprocess.run(["nsenter", "-t", str(faasd.process.pid), "-n", *arguments],
+                          capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr
 
 
 class ASubnetOutside127(FaasdTestCase):

@@ -187,7 +187,6 @@ class Faasd:
         self.run_dir = os.path.join(self.directory, "run")
         self.socket = os.path.join(self.directory, "run", "faasd.sock")
         self._processes_before = set(machine.descendants(os.getpid()))
-        self._cgroups_before = machine.cgroup_directories()
         # What the test expects of its end: 0, unless the test itself makes it end otherwise.
         self.expected_status = 0
         self.listen = None
@@ -298,24 +297,35 @@ class Faasd:
         """Processes below the daemon."""
         return machine.descendants(self.process.pid)
 
+    @property
+    def cgroup(self):
+        """The name of the daemon's subtree in every hierarchy; request_test.py checks it."""
+        value = 0xcbf29ce484222325
+        for byte in self.run_dir.encode():
+            value = (value ^ byte) * 0x100000001b3 % (1 << 64)
+        return "faasd-" + f"{value:016x}"[:-9:-1]
+
+    def cgroups(self):
+        return sorted(path for path in machine.cgroup_directories()
+                      if self.cgroup in path.split("/"))
+
     def footprint(self):
         """All that one request must give back; what stays until the daemon ends is not in it: the
         parent of all cgroups, the directories directly below the run directory."""
-        cgroups = [path for path in self.new_cgroups()
-                   if os.path.basename(os.path.dirname(path)).startswith("faasd")]
         return {
             "processes": len(self.containers()),
             "fds": len(machine.open_fds(self.process.pid)),
             "mounts": len(machine.mount_points(self.process.pid)),
-            "cgroups": cgroups,
+            "cgroups": [path for path in self.cgroups() if not path.endswith(self.cgroup)],
             "run directory": [name for name in machine.tree(self.run_dir) if "/" in name],
         }
 
-    def new_cgroups(self):
-        """Cgroups that came since this daemon started and carry the name of a faasd, not of the
-        tests' Docker engine."""
-        return sorted(path for path in machine.cgroup_directories() - self._cgroups_before
-                      if "/faasd" in path and "/faasd-tests" not in path)
+    def idle_footprint(self):
+        """The same once every request that was answered is over."""
+        def idle():
+            return not (self.containers() or machine.tree(os.path.join(self.run_dir, "bundles")))
+        self.log.wait_until(idle, "it does not become idle")
+        return self.footprint()
 
     def wait_for_footprint(self, wanted):
         """Waits until the daemon holds no more than it did."""
@@ -337,7 +347,7 @@ class Faasd:
         found = [f"process {pid}: {machine.command_of(pid)}" for pid in sorted(alive)]
         found += [f"mount {path}" for path in machine.mount_points()
                   if path.startswith(self.directory + "/")]
-        found += [f"cgroup {path}" for path in self.new_cgroups()]
+        found += [f"cgroup {path}" for path in self.cgroups()]
         found += [f"address {address} {label}" for address, label in machine.ipv4_addresses()
                   if address.startswith(self.subnet.prefix)]
         # A lock file may stay: who takes it away while another waits for it lets two in.
@@ -353,14 +363,18 @@ class FaasdTestCase(unittest.TestCase):
         self._daemons = []
         self.addCleanup(self._end_daemons)
 
-    def start(self, *flags, **options):
-        daemon = Faasd(*flags, **options)
-        self._daemons.append(daemon)
-        return daemon
+    def start(self, *flags, wait=True, **options):
+        return self._keep(Faasd(*flags, wait=False, **options), wait)
 
-    def restart(self, daemon, *flags, **options):
-        self._daemons.append(daemon.successor(*flags, **options))
-        return self._daemons[-1]
+    def restart(self, daemon, *flags, wait=True, **options):
+        """Another one on the same directories."""
+        return self._keep(daemon.successor(*flags, wait=False, **options), wait)
+
+    def _keep(self, daemon, wait):
+        self._daemons.append(daemon)  # first, so that one that does not start is ended as well
+        if wait:
+            daemon.wait_ready()
+        return daemon
 
     def _end_daemons(self):
         daemons, self._daemons = self._daemons, []

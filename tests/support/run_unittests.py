@@ -9,7 +9,6 @@ One line a test (`ok`, `FAIL`, `SKIP name: reason`), then the tracebacks, then
 import faulthandler
 import importlib.util
 import os
-import signal
 import sys
 import time
 import unittest
@@ -75,7 +74,7 @@ class LineResult(unittest.TestResult):
 def main():
     path, names = sys.argv[1], sys.argv[2:]
     # The runner sends SIGABRT when the time is over: every thread then shows where it stands.
-    faulthandler.register(signal.SIGABRT, all_threads=True, chain=True)
+    faulthandler.enable(all_threads=True)
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     module_name = os.path.basename(path).removesuffix(".py")
