@@ -124,8 +124,11 @@ ssize_t TarStream::read_inflated(archive* reader, void* self, const void** bytes
 std::string_view TarStream::take_source() {
   const std::string_view block = source_();
   if (block.empty()) source_ended_ = true;
+  if (compressed_ == 0) is_gzip_ = block.starts_with("\x1f\x8b");
   compressed_ += block.size();
-  compressed_sum_.update(block);
+  // Of a plain tar it is the diff_id, and of the upload nobody asks: hashing is what importing
+  // costs.
+  if (role_ == Role::layer && is_gzip_) compressed_sum_.update(block);
   return block;
 }
 
@@ -149,7 +152,7 @@ std::string_view TarStream::take_inflated() {
                      "times its size");
   }
   const std::string_view block(static_cast<const char*>(bytes), size);
-  diff_sum_.update(block);
+  if (role_ == Role::layer) diff_sum_.update(block);
   headers_.feed(block);
   return block;
 }
@@ -227,13 +230,14 @@ void TarStream::drain() {
   }
   // What the decompressor has left over is not part of any gzip member.
   const std::int64_t used = archive_filter_bytes(inflater_.get(), -1);
-  const bool gzip = archive_filter_count(inflater_.get()) > 1;
-  if (gzip && used >= 0 && static_cast<std::uint64_t>(used) < compressed_) {
+  if (is_gzip_ && used >= 0 && static_cast<std::uint64_t>(used) < compressed_) {
     refuse("trailing_garbage", what_ + " goes on behind the end of its gzip data");
   }
   while (!take_source().empty()) {
     refuse("trailing_garbage", what_ + " goes on behind its end: send one archive, whole");
   }
+  compressed_hex_ = compressed_sum_.finish_hex();
+  diff_hex_ = diff_sum_.finish_hex();
 }
 
 std::string TarStream::damaged_code() const {

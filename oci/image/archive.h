@@ -79,8 +79,9 @@ class TarStream {
   std::uint64_t entries() const noexcept { return entries_; }
   // After next() has said that there is no more:
   bool has_end_mark() const noexcept { return headers_.complete(); }
-  std::string compressed_hex() { return compressed_sum_.finish_hex(); }
-  std::string diff_hex() { return diff_sum_.finish_hex(); }
+  // Of a layer: SHA-256 of the source's bytes, and of the tar in them.
+  const std::string& compressed_hex() const { return is_gzip_ ? compressed_hex_ : diff_hex_; }
+  const std::string& diff_hex() const { return diff_hex_; }
 
  private:
   struct Free {
@@ -108,9 +109,12 @@ class TarStream {
   std::uint64_t inflated_ = 0;
   std::uint64_t entries_ = 0;
   bool source_ended_ = false;
+  bool is_gzip_ = false;
   std::exception_ptr pending_;  // thrown in a callback of libarchive's, which is C
   Sha256 compressed_sum_;
   Sha256 diff_sum_;
+  std::string compressed_hex_;
+  std::string diff_hex_;
   TarHeaders headers_;
   Reader inflater_;
   Reader tar_;

@@ -137,12 +137,15 @@ std::shared_ptr<const Image> ImageCatalog::find(const std::string& digest) {
 std::shared_ptr<const Image> ImageCatalog::hand_out(Known& known) {
   known.released = false;
   if (std::shared_ptr<const Image> handle = known.handle.lock()) return handle;
-  const std::shared_ptr<ImageCatalog> self = shared_from_this();
-  std::shared_ptr<const Image> handle(new Image(known.image), [self](const Image* image) {
+  // The weak pointer in `known` keeps the deleter itself alive, so the deleter must not keep us:
+  // it lets go of the catalog when it runs.
+  auto destroy = [self = shared_from_this()](const Image* image) mutable {
+    const std::shared_ptr<ImageCatalog> catalog = std::move(self);
     const std::string digest = image->digest;
     delete image;
-    self->handle_gone(digest);
-  });
+    catalog->handle_gone(digest);
+  };
+  std::shared_ptr<const Image> handle(new Image(known.image), std::move(destroy));
   known.handle = handle;
   return handle;
 }

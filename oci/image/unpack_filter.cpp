@@ -34,6 +34,11 @@ constexpr const char* kAllowed[] = {
     "lstat",
 };
 
+#ifdef __SANITIZE_ADDRESS__
+// The sanitizers ask the kernel through a pipe whether memory can be read.
+constexpr const char* kAllowedToSanitizers[] = {"pipe", "pipe2", "readlink"};
+#endif
+
 // Reached for by exploits, never by us: the attempt itself is the reason to end.
 constexpr const char* kDeadly[] = {
     "accept",
@@ -136,6 +141,9 @@ void install_unpack_filter() {
         "foreign architectures");
   for (const char* name : kDeadly) add_rule(filter.get(), SCMP_ACT_KILL_PROCESS, name);
   for (const char* name : kAllowed) add_rule(filter.get(), SCMP_ACT_ALLOW, name);
+#ifdef __SANITIZE_ADDRESS__
+  for (const char* name : kAllowedToSanitizers) add_rule(filter.get(), SCMP_ACT_ALLOW, name);
+#endif
   allow_plain_memory(filter.get());
   check(::seccomp_load(filter.get()), "this process");
 }

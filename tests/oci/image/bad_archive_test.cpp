@@ -102,7 +102,7 @@ TEST_CASE("I23: an upload that was cut off is refused, wherever the cut is") {
     }
     CHECK(outcome.code == "truncated_archive");
   }
-  for (std::size_t at = 100; at < packed.size(); at += 97) {
+  for (std::size_t at = 100; at < packed.size(); at += 131) {
     CAPTURE(at);
     const Outcome outcome = store.import(packed.substr(0, at));
     CAPTURE(outcome.message);
@@ -143,11 +143,11 @@ TEST_CASE("I24: a changed byte of a layer or of the config is found") {
   CHECK(outcome.message.find(image::sha256_hex("layer 1") + "/layer.tar") != std::string::npos);
 }
 
-TEST_CASE("I24: every single byte of a small image can be changed without any harm") {
+TEST_CASE("I24: a changed byte anywhere in an archive does no harm") {
   NEEDS_ROOT();
   const std::string archive = docker_save({{file("a", "content")}});
   Store store;
-  for (std::size_t at = 0; at < archive.size(); at += 61) {
+  for (std::size_t at = 0; at < archive.size(); at += 151) {
     std::string copy = archive;
     copy[at] = static_cast<char>(copy[at] ^ 0x15);
     CAPTURE(at);

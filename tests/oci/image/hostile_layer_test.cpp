@@ -61,7 +61,9 @@ void check_all(const std::vector<Case>& cases) {
   }
 }
 
-Item long_name(std::size_t bytes) { return file(std::string(bytes, 'n'), "x"); }
+Item long_name(std::size_t bytes) {
+  return file(std::string(bytes, 'n'), "x");
+}
 
 Item with_pax(Item item, const std::string& key, const std::string& value) {
   item.pax.emplace_back(key, value);
@@ -108,8 +110,8 @@ TEST_CASE("I2: a parent that is a link leads to a place inside the root") {
 
 TEST_CASE("I5: a hard link to an outside name is resolved inside or refused") {
   NEEDS_ROOT();
-  for (const char* target : {"../outside/etc/passwd", "/../etc/passwd", "a/../../etc/passwd", "..",
-                             "./../etc/passwd"}) {
+  for (const char* target :
+       {"../outside/etc/passwd", "/../etc/passwd", "a/../../etc/passwd", "..", "./../etc/passwd"}) {
     check_all({{target, {{file("a"), hard_link("x", target)}}, "!unsafe_path"}});
   }
   check_all({
@@ -205,9 +207,9 @@ TEST_CASE("I14: device nodes, fifos and sockets are not made, and the image says
 TEST_CASE("I15: setuid bits stay, capabilities of files do not") {
   NEEDS_ROOT();
   Store store;
-  const Outcome outcome = store.import(docker_save(
-      Layers{{with_pax(file("su", "x", 06755), "SCHILY.xattr.security.capability",
-                       std::string("\x01\x00\x00\x02\xff\xff\xff\xff", 8))}}));
+  const Outcome outcome = store.import(
+      docker_save(Layers{{with_pax(file("su", "x", 06755), "SCHILY.xattr.security.capability",
+                                   std::string("\x01\x00\x00\x02\xff\xff\xff\xff", 8))}}));
   REQUIRE(outcome.message == "");
   struct stat st {};
   REQUIRE(::lstat((outcome.image->rootfs / "su").c_str(), &st) == 0);
@@ -230,16 +232,17 @@ TEST_CASE("I17: PAX headers that are damaged or absurd are refused, long and spa
       {"no newline", {{raw("8 path=y")}}, "!bad_archive"},
       {"no key", {{raw("5 =y\n")}}, "!bad_archive"},
       {"negative size", {{with_pax(file("x"), "size", "-1")}}, "!bad_archive"},
-      {"size beyond everything", {{with_pax(file("x"), "size", "99999999999999999999")}},
+      {"size beyond everything",
+       {{with_pax(file("x"), "size", "99999999999999999999")}},
        "!bad_archive"},
       {"a size that runs past the layer", {{with_pax(file("x"), "size", "5000")}}, "!bad_layer"},
       {"size says what the header cannot",
        {{with_pax(file("x", "12345"), "size", "5")}},
        "x=12345"},
       {"a sparse map that overlaps itself",
-       {{with_pax(with_pax(with_pax(file("x", "ab"), "GNU.sparse.size", "4"),
-                           "GNU.sparse.numblocks", "1"),
-                  "GNU.sparse.map", "0,1,9999,1")}},
+       {{with_pax(
+           with_pax(with_pax(file("x", "ab"), "GNU.sparse.size", "4"), "GNU.sparse.numblocks", "1"),
+           "GNU.sparse.map", "0,1,9999,1")}},
        "!bad_layer"},
   });
   Store store;
@@ -250,8 +253,7 @@ TEST_CASE("I17: PAX headers that are damaged or absurd are refused, long and spa
                 {"GNU.sparse.map", "2,1,6,1"}};
   const Outcome outcome = store.import(docker_save(Layers{{sparse}}));
   REQUIRE(outcome.message == "");
-  CHECK(fixture::read(outcome.image->rootfs / "sparse") ==
-        std::string("\0\0a\0\0\0b\0\0\0", 10));
+  CHECK(fixture::read(outcome.image->rootfs / "sparse") == std::string("\0\0a\0\0\0b\0\0\0", 10));
 }
 
 TEST_CASE("I18: odd names are kept byte by byte or refused") {
@@ -266,10 +268,10 @@ TEST_CASE("I18: odd names are kept byte by byte or refused") {
       {"the same in a PAX header", {{with_pax(file("x"), "path", odd)}}, odd_shape.c_str()},
       {"UTF-8", {{with_pax(file("x"), "path", "naïve-日本")}}, "naïve-日本=x"},
       {"a file for a root", {{file(".")}}, "!bad_name"},
-      {"an attribute without a name",
-       {{with_pax(file("x"), "SCHILY.xattr.user.", "v")}}, "x=x"},
+      {"an attribute without a name", {{with_pax(file("x"), "SCHILY.xattr.user.", "v")}}, "x=x"},
       {"an attribute with a long name",
-       {{with_pax(file("x"), "SCHILY.xattr.user." + std::string(300, 'n'), "v")}}, "x=x"},
+       {{with_pax(file("x"), "SCHILY.xattr.user." + std::string(300, 'n'), "v")}},
+       "x=x"},
       {"a link's target of 5,000 bytes", {{soft_link("l", std::string(5000, 't'))}}, "!bad_link"},
       {"a link without a target", {{soft_link("l", "")}}, "!bad_link"},
   });

@@ -91,6 +91,7 @@ Outcome Store::import(const std::string& archive, std::size_t piece) {
     outcome.message = refused.what();
     outcome.reason = refused.reason();
   }
+  store_->settle();
   CHECK(tree_of(canary(), true) == canary_before);
   CHECK(open_descriptors() == descriptors_before);
   CHECK(children() == children_before);
