@@ -40,12 +40,12 @@ class TheDoctor(FaasdTestCase):
         with tempfile.TemporaryDirectory(prefix="r-") as directory:
             path = os.path.join(directory, "runc")
             with open(path, "w", encoding="utf-8") as file:
-                file.write("#!/bin/sh\necho runc version 1.0.0-rc6\n")
+                file.write("#!/bin/sh\necho runc version 1.1.5\n")
             os.chmod(path, 0o755)
-            _, text, _ = doctor("--json", "--runc", path)
-        found = [check for check in json.loads(text)["checks"] if "1.0.0-rc6" in json.dumps(check)]
-        self.assertTrue(found)
-        self.assertIn(found[0]["outcome"], ("warn", "fail"))
+            status, text, _ = doctor("--json", "--runc", path)
+        self.assertEqual(status, 1)
+        outcomes = {check["name"]: check["outcome"] for check in json.loads(text)["checks"]}
+        self.assertEqual(outcomes["runc CVE-2024-21626"], "fail")
 
     def test_changes_nothing(self):
         with tempfile.TemporaryDirectory(prefix="s-") as directory:

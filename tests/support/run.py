@@ -211,7 +211,7 @@ def cli_tier(totals):
 
 def e2e_tier(totals):
     _needs_build(totals)
-    _unittests(totals, glob.glob(os.path.join(ROOT, "tests/e2e/*_test.py")), 600)
+    _unittests(totals, glob.glob(os.path.join(ROOT, "tests/e2e/*_test.py")), 1500)
 
 
 def bench_tier(totals):
