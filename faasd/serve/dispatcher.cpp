@@ -21,6 +21,15 @@ milliseconds follow(milliseconds mean, milliseconds latest) {
   return mean + (latest - mean) / 8;
 }
 
+// What every receipt of a function begins with.
+instance::Receipt receipt_of(const instance::Blueprint& blueprint) {
+  instance::Receipt receipt;
+  receipt.function = blueprint.function.name;
+  receipt.version = blueprint.function.version;
+  receipt.image = blueprint.image->digest;
+  return receipt;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(const instance::Workshop& workshop, runtime::Launcher& launcher,
@@ -140,8 +149,7 @@ void Dispatcher::enqueue(const ServicePtr& service, sys::UniqueFd client) {
   // No events asked for: only a client that is completely gone wakes us.
   entry->hangup = workshop_.loop.watch(entry->client.get(), 0, [this, service, leave](auto) {
     const Waiting waiting = leave();
-    workshop_.log.debug("client_left", {{"function", service->blueprint->function.name},
-                                        {"queue_ms", since(waiting.since).count()}});
+    log_refusal(*service, "the client left while it waited", since(waiting.since));
     check_drained(service);
   });
   if (!std::exchange(service->in_turn, true)) turns_.push_back(service);
@@ -194,11 +202,9 @@ void Dispatcher::start(const ServicePtr& service, sys::UniqueFd client, millisec
     instance->serve(std::move(client), queued);
     instances_.emplace(id, std::move(instance));
   } catch (const std::exception& error) {
-    instance::Receipt receipt;
+    instance::Receipt receipt = receipt_of(*service->blueprint);
     receipt.instance = id;
-    receipt.function = service->blueprint->function.name;
-    receipt.version = service->blueprint->function.version;
-    receipt.image = service->blueprint->image->digest;
+    receipt.launcher = launcher_.name();
     receipt.queue = queued;
     receipt.outcome = instance::Outcome::launch_failed;
     receipt.reason = error.what();
@@ -236,16 +242,18 @@ void Dispatcher::on_gone(const ServicePtr& service, const std::string& id,
   check_drained(keep);
 }
 
-void Dispatcher::refuse(const ServicePtr& service, sys::UniqueFd client, std::string_view code,
-                        const std::string& message, milliseconds queued) {
-  instance::Receipt receipt;
-  receipt.function = service->blueprint->function.name;
-  receipt.version = service->blueprint->function.version;
-  receipt.image = service->blueprint->image->digest;
+void Dispatcher::log_refusal(const Service& service, const std::string& reason,
+                             milliseconds queued) const {
+  instance::Receipt receipt = receipt_of(*service.blueprint);
   receipt.queue = queued;
   receipt.outcome = instance::Outcome::refused;
-  receipt.reason = message;
+  receipt.reason = reason;
   instance::log_receipt(workshop_.log, receipt);
+}
+
+void Dispatcher::refuse(const ServicePtr& service, sys::UniqueFd client, std::string_view code,
+                        const std::string& message, milliseconds queued) {
+  log_refusal(*service, message, queued);
   const std::chrono::seconds later =
       retry_after(service->blueprint->function.limits, load_of(*service), service->mean_time);
   answer(service, std::move(client), {503, code, message, "", later});

@@ -78,6 +78,8 @@ class Dispatcher {
   void on_gone(const ServicePtr& service, const std::string& id, Clock::time_point started);
   void refuse(const ServicePtr& service, sys::UniqueFd client, std::string_view code,
               const std::string& message, std::chrono::milliseconds queued);
+  void log_refusal(const Service& service, const std::string& reason,
+                   std::chrono::milliseconds queued) const;
   void answer(const ServicePtr& service, sys::UniqueFd client, const Answer& answer);
   void check_drained(const ServicePtr& service);
   void check_open() const;
