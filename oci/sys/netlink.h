@@ -1,14 +1,15 @@
-// IPv4 addresses on the loopback interface over rtnetlink(7), and the owner of a loopback TCP socket
-// over sock_diag(7); no `ip` or `ss` command. Each call opens and closes its own socket. Any thread.
-// Throws std::system_error that names the address.
+// IPv4 addresses on the loopback interface over rtnetlink(7), and the owner of a loopback TCP
+// socket over sock_diag(7); no `ip` or `ss` command. Each call opens and closes its own socket. Any
+// thread. Throws std::system_error that names the address.
 #pragma once
+
+#include <sys/types.h>
 
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <vector>
 
 namespace sys {
