@@ -56,6 +56,7 @@ StreamedImport::StreamedImport(std::shared_ptr<ImageCatalog> catalog, const sys:
                                std::chrono::milliseconds patience)
     : catalog_(std::move(catalog)),
       log_(log),
+      quota_(quota),
       staging_(catalog_->make_staging_directory()),
       process_(unpack_program, make_unpack_directory(staging_.path), quota, patience) {}
 
@@ -93,7 +94,7 @@ std::shared_ptr<const Image> StreamedImport::compose(const ImagePlan& plan,
   const ImageCatalog::LayerPins pins(catalog_, candidate.layers);
 
   sys::make_directory(candidate.directory / "rootfs", kPrivate);
-  RootfsComposer composer(sys::open_directory(candidate.directory / "rootfs"));
+  RootfsComposer composer(sys::open_directory(candidate.directory / "rootfs"), quota_);
   const sys::UniqueFd staging = sys::open_directory(staging_.path);
   for (const PlannedLayer& layer : plan.layers) {
     if (pins.has(layer.diff_hex)) {

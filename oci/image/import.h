@@ -39,6 +39,7 @@ class StreamedImport final : public Import {
 
   std::shared_ptr<ImageCatalog> catalog_;
   const sys::Log& log_;
+  const Quota quota_;
   Staging staging_;
   UnpackProcess process_;  // gone before the directory that it writes to
 };

@@ -55,7 +55,8 @@ struct RootfsComposer::Names {
   std::vector<std::string> entries;  // everything else
 };
 
-RootfsComposer::RootfsComposer(sys::UniqueFd root) : root_(std::move(root)) {
+RootfsComposer::RootfsComposer(sys::UniqueFd root, const Quota& quota)
+    : root_(std::move(root)), quota_(quota) {
   set_owner_and_mode(root_.get(), {0, 0, kDirectoryMode, {}});
 }
 
@@ -136,7 +137,15 @@ void RootfsComposer::place_file(int from_fd, int to_fd, const std::string& path,
     remove(to_fd, path, name);
     result = link_at(from_fd, name, to_fd, name);
   }
-  if (result != LinkResult::linked) copy_file(from_fd, to_fd, name, st);
+  if (result != LinkResult::linked) {
+    // A file with as many names as an inode can have (65,000 on ext4) would be copied for each.
+    copied_bytes_ += static_cast<std::uint64_t>(st.st_size);
+    if (copied_bytes_ > quota_.unpacked_bytes) {
+      refuse_too_large("the image has files with too many names", quota_.unpacked_bytes,
+                       "bytes of copies");
+    }
+    copy_file(from_fd, to_fd, name, st);
+  }
   if (S_ISREG(st.st_mode)) size_bytes_ += static_cast<std::uint64_t>(st.st_size);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "oci/image/quota.h"
 #include "oci/image/tree.h"
 #include "oci/sys/unique_fd.h"
 
@@ -17,8 +18,9 @@ namespace image {
 
 class RootfsComposer {
  public:
-  // `root` is an empty directory.
-  explicit RootfsComposer(sys::UniqueFd root);
+  // `root` is an empty directory. At most quota.unpacked_bytes are copied where an inode can take
+  // no further name.
+  RootfsComposer(sys::UniqueFd root, const Quota& quota);
 
   void apply_layer(int layer_fd);
 
@@ -49,7 +51,9 @@ class RootfsComposer {
   sys::UniqueFd open_target(const std::string& path) const;
 
   sys::UniqueFd root_;
+  const Quota& quota_;
   std::uint64_t size_bytes_ = 0;
+  std::uint64_t copied_bytes_ = 0;
 };
 
 }  // namespace image

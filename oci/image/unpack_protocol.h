@@ -6,7 +6,9 @@
 //                        the sizes given there; or one line {"refused": {reason, code, message}}
 //
 // The child may have been taken over by what it read: the daemon believes nothing in a report but
-// its form, which `decode_report` checks. Throws sys::Refused. Any thread.
+// its form, which `decode_report` checks. One thing it cannot check: the child itself computes what
+// a layer's digest is, so one that was taken over could store other files under a layer's name.
+// Throws sys::Refused. Any thread.
 #pragma once
 
 #include <cstdint>

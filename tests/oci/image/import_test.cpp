@@ -199,6 +199,24 @@ TEST_CASE("a layer that stands twice in an image may be a link the second time")
   CHECK(read(outcome.image->rootfs / "twice") == "x");
 }
 
+TEST_CASE("a file with more names than its inode can have twice is copied where need be") {
+  NEEDS_ROOT();
+  constexpr std::size_t kNames = 33'000;  // ext4 stops at 65,000, and layer and image share them
+  std::vector<builder::Item> layer = {file("0", "content")};
+  for (std::size_t i = 1; i < kNames; ++i) layer.push_back(hard_link(std::to_string(i), "0"));
+  Store store;
+  const Outcome outcome = store.import(docker_save(std::vector<std::vector<builder::Item>>{layer}));
+  REQUIRE(outcome.message == "");
+  CHECK(outcome.image->size_bytes == kNames * 7);
+  CHECK(read(outcome.image->rootfs / std::to_string(kNames - 1)) == "content");
+  image::Quota small;
+  small.unpacked_bytes = 50;
+  Store strict(small);
+  const Outcome refused =
+      strict.import(docker_save(std::vector<std::vector<builder::Item>>{layer}));
+  CHECK((refused.code == "too_large" || refused.image));  // other file systems have no such bound
+}
+
 TEST_CASE("two imports of one image at once both succeed and make one directory") {
   NEEDS_ROOT();
   Store store;

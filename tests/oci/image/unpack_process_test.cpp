@@ -134,9 +134,9 @@ TEST_CASE("a process that dies, lies, hangs or talks too much is no image and no
   CHECK(import_with("cat >/dev/null; echo hello", kLong, kArchive).code == "unpack_failed");
   CHECK(import_with("cat >/dev/null; yes", kLong, kArchive).code == "unpack_failed");
   CHECK(import_with("exec cat", kLong, kArchive).code == "unpack_failed");
-  CHECK(import_with("exec sleep 1000", kShort, kArchive).code == "unpack_timeout");
-  CHECK(import_with("exec sleep 1000", kShort, large).code == "unpack_timeout");
-  CHECK(import_with("exec sleep 1000 >&-", kShort, kArchive).code == "unpack_timeout");
+  CHECK(import_with("exec tail -f /dev/null", kShort, kArchive).code == "unpack_timeout");
+  CHECK(import_with("exec tail -f /dev/null", kShort, large).code == "unpack_timeout");
+  CHECK(import_with("exec >&-; kill -STOP $$", kShort, kArchive).code == "unpack_timeout");
 }
 
 TEST_CASE("a report is believed in its form only") {
