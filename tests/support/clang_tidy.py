@@ -11,9 +11,12 @@ import os
 import re
 import shlex
 import subprocess
+import time
 
 TOOL = "clang-tidy-14"
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+# Files as they were a month ago do not come back.
+FORGET_AFTER_S = 30 * 86_400
 # g++ knows warnings that clang does not, and the database has g++'s flags.
 EXTRA_ARGUMENTS = ["--extra-arg=-Wno-unknown-warning-option", "--quiet"]
 
@@ -63,7 +66,8 @@ def _database(root, build_dir):
     for entry in entries:
         path = os.path.relpath(os.path.join(entry["directory"], entry["file"]), root)
         if path.endswith(".cpp") and not path.startswith(("..", "build")):
-            found[path] = entry.get("command") or shlex.join(entry["arguments"])
+            command = entry.get("command") or shlex.join(entry["arguments"])
+            found[path] = command.replace(root, "")  # another clone knows the same file
     return sorted(found.items())
 
 
@@ -91,11 +95,14 @@ def run(root, build_dir, cache_dir, jobs):
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         findings = [found for found in pool.map(check, todo) if found]
-    _forget(cache_dir, set(keys.values()))
+    _forget_old(cache_dir, set(keys.values()))
     return len(todo), len(keys) - len(todo), findings
 
 
-def _forget(cache_dir, wanted):
+def _forget_old(cache_dir, used):
     for name in os.listdir(cache_dir):
-        if name not in wanted:
-            os.unlink(os.path.join(cache_dir, name))
+        path = os.path.join(cache_dir, name)
+        if name in used and os.path.exists(path):
+            os.utime(path)
+        elif os.stat(path).st_mtime < time.time() - FORGET_AFTER_S:
+            os.unlink(path)

@@ -27,6 +27,7 @@ import tempfile
 import time
 
 import clang_tidy
+import docker_engine
 import machine
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -234,7 +235,7 @@ def lint_tier(totals):
         totals.check("the release build", problem)
         return
     looked_at, known, findings = clang_tidy.run(
-        ROOT, build_dir, os.path.join(ROOT, "build", "clang-tidy-cache"), JOBS)
+        ROOT, build_dir, os.path.join(docker_engine.cache_directory(), "clang-tidy"), JOBS)
     print(f"clang-tidy: {looked_at} files looked at, {known} known to be clean", flush=True)
     totals.check("clang-tidy has no finding",
                  "\n".join(text for _, text in findings) if findings else None)
