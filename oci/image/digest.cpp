@@ -31,7 +31,7 @@ std::string Sha256::finish_hex() {
   }
   constexpr char kDigits[] = "0123456789abcdef";
   std::string hex;
-  hex.reserve(2 * length);
+  hex.reserve(std::size_t{2} * length);
   for (unsigned int i = 0; i < length; ++i) {
     hex += kDigits[sum[i] >> 4];
     hex += kDigits[sum[i] & 15];

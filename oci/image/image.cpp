@@ -121,7 +121,7 @@ void check_command(const Image& image) {
 std::string resolve_working_dir(const Image& image) {
   const std::string& written = image.config.working_dir;
   if (written.empty()) return "/";
-  const std::string path = normal_path(written);
+  std::string path = normal_path(written);
   const auto refuse_it = [&](const std::string& reason) {
     refuse("bad_working_dir", "the image's WorkingDir '" + printable(written) + "' " + reason);
   };

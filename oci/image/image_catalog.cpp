@@ -68,7 +68,7 @@ void ImageCatalog::load_image(const std::string& name) {
 
 std::filesystem::path ImageCatalog::make_staging_directory() {
   const std::lock_guard lock(mutex_);
-  const std::filesystem::path path = staging_ / std::to_string(next_name_++);
+  std::filesystem::path path = staging_ / std::to_string(next_name_++);
   sys::make_directory(path, kPrivate);
   return path;
 }
