@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include "faasd/api/request_stream.h"
 #include "oci/sys/socket.h"
 #include "oci/sys/timed_io.h"
 
@@ -18,9 +19,9 @@ constexpr std::size_t kMaxTurned = 64;
 
 }  // namespace
 
-HttpServer::HttpServer(std::vector<sys::UniqueFd> listeners, Handler handler, const sys::Log& log,
+HttpServer::HttpServer(std::vector<sys::UniqueFd> listeners, Site site, const sys::Log& log,
                        const ServerOptions& options)
-    : handler_(std::move(handler)), log_(log), options_(options) {
+    : site_(std::move(site)), log_(log), options_(options) {
   for (sys::UniqueFd& fd : listeners) {
     sys::set_nonblocking(fd.get(), true);
     listeners_.emplace_back().fd = std::move(fd);
@@ -99,7 +100,7 @@ void HttpServer::admit(Listener& listener, sys::UniqueFd fd) {
   connection->listener = &listener;
   try {
     connection->thread = std::thread([this, connection] {
-      serve_connection(connection->fd.get(), options_.times, handler_, log_);
+      serve_connection(connection->fd.get(), options_.times, site_, log_);
       loop_.post([this, connection] { join(connection); });
     });
     ++listener.connections;
@@ -111,9 +112,15 @@ void HttpServer::admit(Listener& listener, sys::UniqueFd fd) {
 }
 
 void HttpServer::turn_away(sys::UniqueFd fd) {
-  const Response response = error_response(503, "too_many_connections",
-                                           "too many connections to the control API; try again");
-  if (turned_.size() >= kMaxTurned || !sys::send_now(fd.get(), to_wire(response, false))) return;
+  if (turned_.size() >= kMaxTurned) return;
+  GuardedRequest request;
+  request.refusal =
+      HttpError(503, "too_many_connections", "too many connections to the control API; try again");
+  ConnectionTimes at_once;
+  at_once.write_idle = std::chrono::milliseconds(0);
+  RequestStream stream(fd.get(), at_once, request);
+  site_.router.answer(request, stream);
+  if (!stream.is_writable()) return;
   sys::shutdown_write(fd.get());
   const auto turned = turned_.emplace(turned_.end());
   turned->fd = std::move(fd);

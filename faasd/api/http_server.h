@@ -3,7 +3,7 @@
 // loopback TCP, and root's Unix socket still answers). Beyond the bound a connection is told 503 by
 // the accepting thread. Constructed, started and stopped by one thread.
 //
-// Why this is not cpp-httplib's server: docs/API.md, "How requests are read".
+// Why cpp-httplib does not listen itself: docs/API.md, "How requests are read".
 #pragma once
 
 #include <chrono>
@@ -30,7 +30,7 @@ class HttpServer {
  public:
   // The listeners are bound and listening; they are made non-blocking. Connections queue in the
   // kernel until start().
-  HttpServer(std::vector<sys::UniqueFd> listeners, Handler handler, const sys::Log& log,
+  HttpServer(std::vector<sys::UniqueFd> listeners, Site site, const sys::Log& log,
              const ServerOptions& options);
   ~HttpServer();  // stop, without grace
   HttpServer(const HttpServer&) = delete;
@@ -69,7 +69,7 @@ class HttpServer {
   void join(std::list<Connection>::iterator connection);
   void begin_stop(std::chrono::milliseconds grace);
 
-  Handler handler_;
+  Site site_;
   const sys::Log& log_;
   ServerOptions options_;
   sys::EventLoop loop_;
