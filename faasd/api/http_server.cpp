@@ -2,12 +2,13 @@
 
 #include <sys/epoll.h>
 
-#include "faasd/api/request_stream.h"
 #include "oci/sys/socket.h"
 #include "oci/sys/timed_io.h"
 
 namespace api {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // Connections taken from one listener before the other gets its turn.
 constexpr int kAcceptsPerTurn = 16;
@@ -17,11 +18,20 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 // closed.
 constexpr std::size_t kMaxTurned = 64;
 
+// Reads and drops, until the client has had a chance to read its answer.
+void linger(int fd, sys::Deadline deadline) {
+  sys::shutdown_write(fd);
+  std::vector<char> dropped(65'536);
+  while (Clock::now() < deadline) {
+    if (sys::receive_before(fd, dropped, deadline).status != sys::IoStatus::done) return;
+  }
+}
+
 }  // namespace
 
-HttpServer::HttpServer(std::vector<sys::UniqueFd> listeners, Site site, const sys::Log& log,
+HttpServer::HttpServer(std::vector<sys::UniqueFd> listeners, Router& router, const sys::Log& log,
                        const ServerOptions& options)
-    : site_(std::move(site)), log_(log), options_(options) {
+    : router_(router), log_(log), options_(options) {
   for (sys::UniqueFd& fd : listeners) {
     sys::set_nonblocking(fd.get(), true);
     listeners_.emplace_back().fd = std::move(fd);
@@ -100,7 +110,7 @@ void HttpServer::admit(Listener& listener, sys::UniqueFd fd) {
   connection->listener = &listener;
   try {
     connection->thread = std::thread([this, connection] {
-      serve_connection(connection->fd.get(), options_.times, site_, log_);
+      serve(connection->fd.get());
       loop_.post([this, connection] { join(connection); });
     });
     ++listener.connections;
@@ -108,6 +118,20 @@ void HttpServer::admit(Listener& listener, sys::UniqueFd fd) {
     log_.warn("connection_refused", {{"error", error.what()}});
     turn_away(std::move(connection->fd));
     connections_.erase(connection);
+  }
+}
+
+void HttpServer::serve(int fd) const noexcept {
+  const ConnectionTimes& times = options_.times;
+  try {
+    std::optional<GuardedRequest> request =
+        read_request(fd, Clock::now() + times.head, router_.admission(), log_);
+    if (!request) return;
+    RequestStream stream(fd, times, *request);
+    router_.answer(*request, stream);
+    if (stream.is_writable()) linger(fd, Clock::now() + times.linger);
+  } catch (const std::exception& error) {
+    log_.warn("answer_failed", {{"error", error.what()}});
   }
 }
 
@@ -119,7 +143,7 @@ void HttpServer::turn_away(sys::UniqueFd fd) {
   ConnectionTimes at_once;
   at_once.write_idle = std::chrono::milliseconds(0);
   RequestStream stream(fd.get(), at_once, request);
-  site_.router.answer(request, stream);
+  router_.answer(request, stream);
   if (!stream.is_writable()) return;
   sys::shutdown_write(fd.get());
   const auto turned = turned_.emplace(turned_.end());

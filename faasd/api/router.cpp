@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "oci/sys/error.h"
+
 namespace api {
 namespace {
 
@@ -39,8 +41,6 @@ void hand_over(const GuardedRequest& from, httplib::Request& to) {
   to.headers.emplace(kError, from.refusal->what());
 }
 
-}  // namespace
-
 int status_of(sys::Refusal reason) noexcept {
   switch (reason) {
     case sys::Refusal::invalid:
@@ -63,6 +63,8 @@ int status_of(sys::Refusal reason) noexcept {
   return 500;
 }
 
+}  // namespace
+
 void set_json(httplib::Response& response, int status, const nlohmann::json& json) {
   response.status = status;
   response.set_content(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
@@ -79,7 +81,7 @@ std::string caller_of(const httplib::Request& request) {
   return request.get_header_value(kCaller);
 }
 
-Router::Router(const sys::Log& log) {
+Router::Router(Admission admission, const sys::Log& log) : admission_(std::move(admission)) {
   // To cpp-httplib a server without a socket is one that shuts down: it ends streamed answers.
   svr_sock_ = 0;
   set_default_headers({{"Accept-Ranges", "none"},

@@ -12,12 +12,9 @@
 #include <vector>
 
 #include "faasd/api/guarded_request.h"
-#include "oci/sys/error.h"
 #include "oci/sys/log.h"
 
 namespace api {
-
-int status_of(sys::Refusal reason) noexcept;
 
 // Strings that are not UTF-8 get U+FFFD: an image may hold anything, and answering never throws.
 void set_json(httplib::Response& response, int status, const nlohmann::json& json);
@@ -33,7 +30,7 @@ class Router : private httplib::Server {
   using Handler = httplib::Server::Handler;
   using BodyHandler = httplib::Server::HandlerWithContentReader;
 
-  explicit Router(const sys::Log& log);
+  Router(Admission admission, const sys::Log& log);
 
   // A pattern is for the whole decoded path. Handlers throw HttpError or sys::Refused for what they
   // refuse; any other exception is answered with 500 and logged. Their request's `params` are the
@@ -47,6 +44,8 @@ class Router : private httplib::Server {
   // Called with every answer before it is sent, that of a refused request too.
   using httplib::Server::set_post_routing_handler;
 
+  const Admission& admission() const { return admission_; }
+
   // Writes the answer to the stream, which knows whether that worked.
   void answer(const GuardedRequest& request, httplib::Stream& stream);
 
@@ -58,6 +57,7 @@ class Router : private httplib::Server {
 
   HandlerResponse check(const httplib::Request& request, httplib::Response& response) const;
 
+  Admission admission_;
   std::vector<Route> routes_;
 };
 

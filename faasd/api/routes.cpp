@@ -64,16 +64,15 @@ function::Options options_of(const Asked& request) {
 }  // namespace
 
 Routes::Routes(control::Operator& op, Attestor attestor, const sys::Log& log)
-    : operator_(op), attestor_(std::move(attestor)), log_(log), router_(log) {
+    : operator_(op),
+      attestor_(std::move(attestor)),
+      log_(log),
+      router_([this](const GuardedRequest& request) { return admit(request); }, log) {
   router_.set_post_routing_handler(
       [this](const Asked& request, Answer& response) { audit(request, response); });
   add_open_routes();
   add_legacy_routes();
   add_function_routes();
-}
-
-Site Routes::site() {
-  return {[this](const GuardedRequest& request) { return admit(request); }, router_};
 }
 
 // Who may not use the API is not told either which paths it has.
@@ -123,8 +122,13 @@ void Routes::add_legacy_routes() {
     }
     set_json(answer, 200, to_json(deploy(header_of(asked, "X-Image-Name"), asked, in)));
   });
-  router_.on_get("/api/list",
-                 [this](const Asked&, Answer& answer) { set_json(answer, 200, list_legacy()); });
+  router_.on_get("/api/list", [this](const Asked&, Answer& answer) {
+    nlohmann::json functions = nlohmann::json::object();
+    for (const control::FunctionStatus& status : operator_.list()) {
+      functions[status.function.name] = to_list_entry(status);
+    }
+    set_json(answer, 200, functions);
+  });
   router_.on_get(std::string("/api/ip/") + kName, [this](const Asked& asked, Answer& answer) {
     const function::Function function = find(asked.matches[1]).function;
     set_json(answer, 200, {{"name", function.name}, {"ip", function.address.to_string()}});
@@ -133,7 +137,11 @@ void Routes::add_legacy_routes() {
 
 void Routes::add_function_routes() {
   router_.on_get("/v1/functions", [this](const Asked&, Answer& answer) {
-    set_json(answer, 200, {{"functions", list()}});
+    nlohmann::json functions = nlohmann::json::array();
+    for (const control::FunctionStatus& status : operator_.list()) {
+      functions.push_back(to_json(status));
+    }
+    set_json(answer, 200, {{"functions", functions}});
   });
   const std::string path = std::string(kFunctions) + kName;
   router_.on_put(path, [this](const Asked& asked, Answer& answer, const ContentReader& in) {
@@ -150,22 +158,6 @@ void Routes::add_function_routes() {
     operator_.remove(name);
     set_json(answer, 200, {{"name", name}});
   });
-}
-
-nlohmann::json Routes::list_legacy() const {
-  nlohmann::json functions = nlohmann::json::object();
-  for (const control::FunctionStatus& status : operator_.list()) {
-    functions[status.function.name] = to_list_entry(status);
-  }
-  return functions;
-}
-
-nlohmann::json Routes::list() const {
-  nlohmann::json functions = nlohmann::json::array();
-  for (const control::FunctionStatus& status : operator_.list()) {
-    functions.push_back(to_json(status));
-  }
-  return functions;
 }
 
 control::FunctionStatus Routes::find(const std::string& name) const {

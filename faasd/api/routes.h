@@ -7,7 +7,6 @@
 #include <string>
 
 #include "faasd/api/attest.h"
-#include "faasd/api/http_connection.h"
 #include "faasd/api/router.h"
 #include "faasd/control/operator.h"
 #include "oci/sys/log.h"
@@ -20,8 +19,7 @@ class Routes {
   Routes(const Routes&) = delete;
   Routes& operator=(const Routes&) = delete;
 
-  // For HttpServer; not to be used longer than this.
-  Site site();
+  Router& router() noexcept { return router_; }
 
   // Until it is set, and again while the daemon drains, /readyz says 503 and nothing is changed.
   void set_ready(bool ready) noexcept { ready_ = ready; }
@@ -34,8 +32,6 @@ class Routes {
   void add_open_routes();
   void add_legacy_routes();
   void add_function_routes();
-  nlohmann::json list_legacy() const;
-  nlohmann::json list() const;
   control::FunctionStatus find(const std::string& name) const;
   control::FunctionStatus deploy(const std::string& name, const httplib::Request& request,
                                  const httplib::ContentReader& body) const;

@@ -78,7 +78,7 @@ struct Served {
   sys::Log log{sys::LogLevel::error, sys::LogFormat::text};
   api_test::TemporaryDirectory directory;
   sys::TcpEndpoint endpoint;
-  api::Router router{log};
+  api::Router router{[](auto&) { return "anybody"; }, log};
   std::unique_ptr<api::HttpServer> server;
 
   explicit Served(const Answering& answer, const api::ServerOptions& options = patient()) {
@@ -87,13 +87,12 @@ struct Served {
       answer(request, response, {[](auto) { return true; }, [](auto, auto) { return true; }});
     });
     router.on_post(".*", answer);
-    const api::Site site{[](auto&) { return "anybody"; }, router};
     std::vector<sys::UniqueFd> listeners;
     listeners.push_back(sys::listen_tcp({kLoopback, 0}, 128));
     endpoint = sys::local_endpoint(listeners.front().get());
     const sys::UniqueFd dir = sys::open_directory(directory.path());
     listeners.push_back(sys::listen_unix(dir.get(), "api.sock", 0600, 128));
-    server = std::make_unique<api::HttpServer>(std::move(listeners), site, log, options);
+    server = std::make_unique<api::HttpServer>(std::move(listeners), router, log, options);
     server->start();
   }
 
