@@ -27,11 +27,6 @@ Attestor make_attestor(const ApiOptions& options, const std::vector<sys::UniqueF
 Api::Api(control::Operator& op, const sys::Log& log, const ApiOptions& options,
          std::vector<sys::UniqueFd> listeners)
     : routes_(op, make_attestor(options, listeners), log),
-      server_(
-          std::move(listeners),
-          [this](const Request& request, RequestBody& body) {
-            return routes_.answer(request, body);
-          },
-          log, options.server) {}
+      server_(std::move(listeners), routes_.router(), log, options.server) {}
 
 }  // namespace api

@@ -8,6 +8,8 @@
 namespace api {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // Connections taken from one listener before the other gets its turn.
 constexpr int kAcceptsPerTurn = 16;
 // No descriptor was left to accept with: how long to leave the listener alone.
@@ -16,11 +18,20 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 // closed.
 constexpr std::size_t kMaxTurned = 64;
 
+// Reads and drops, until the client has had a chance to read its answer.
+void linger(int fd, sys::Deadline deadline) {
+  sys::shutdown_write(fd);
+  std::vector<char> dropped(65'536);
+  while (Clock::now() < deadline) {
+    if (sys::receive_before(fd, dropped, deadline).status != sys::IoStatus::done) return;
+  }
+}
+
 }  // namespace
 
-HttpServer::HttpServer(std::vector<sys::UniqueFd> listeners, Handler handler, const sys::Log& log,
+HttpServer::HttpServer(std::vector<sys::UniqueFd> listeners, Router& router, const sys::Log& log,
                        const ServerOptions& options)
-    : handler_(std::move(handler)), log_(log), options_(options) {
+    : router_(router), log_(log), options_(options) {
   for (sys::UniqueFd& fd : listeners) {
     sys::set_nonblocking(fd.get(), true);
     listeners_.emplace_back().fd = std::move(fd);
@@ -99,7 +110,7 @@ void HttpServer::admit(Listener& listener, sys::UniqueFd fd) {
   connection->listener = &listener;
   try {
     connection->thread = std::thread([this, connection] {
-      serve_connection(connection->fd.get(), options_.times, handler_, log_);
+      serve(connection->fd.get());
       loop_.post([this, connection] { join(connection); });
     });
     ++listener.connections;
@@ -110,10 +121,30 @@ void HttpServer::admit(Listener& listener, sys::UniqueFd fd) {
   }
 }
 
+void HttpServer::serve(int fd) const noexcept {
+  const ConnectionTimes& times = options_.times;
+  try {
+    std::optional<GuardedRequest> request =
+        read_request(fd, Clock::now() + times.head, router_.admission(), log_);
+    if (!request) return;
+    RequestStream stream(fd, times, *request);
+    router_.answer(*request, stream);
+    if (stream.is_writable()) linger(fd, Clock::now() + times.linger);
+  } catch (const std::exception& error) {
+    log_.warn("answer_failed", {{"error", error.what()}});
+  }
+}
+
 void HttpServer::turn_away(sys::UniqueFd fd) {
-  const Response response = error_response(503, "too_many_connections",
-                                           "too many connections to the control API; try again");
-  if (turned_.size() >= kMaxTurned || !sys::send_now(fd.get(), to_wire(response, false))) return;
+  if (turned_.size() >= kMaxTurned) return;
+  GuardedRequest request;
+  request.refusal =
+      HttpError(503, "too_many_connections", "too many connections to the control API; try again");
+  ConnectionTimes at_once;
+  at_once.write_idle = std::chrono::milliseconds(0);
+  RequestStream stream(fd.get(), at_once, request);
+  router_.answer(request, stream);
+  if (!stream.is_writable()) return;
   sys::shutdown_write(fd.get());
   const auto turned = turned_.emplace(turned_.end());
   turned->fd = std::move(fd);

@@ -3,7 +3,10 @@
 // loopback TCP, and root's Unix socket still answers). Beyond the bound a connection is told 503 by
 // the accepting thread. Constructed, started and stopped by one thread.
 //
-// Why this is not cpp-httplib's server: docs/API.md, "How requests are read".
+// One request a connection, so that what was not read of a body can never be taken for the next
+// request. Whatever goes wrong is answered if it can be.
+//
+// Why cpp-httplib does not listen itself: docs/API.md, "How requests are read".
 #pragma once
 
 #include <chrono>
@@ -12,7 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "faasd/api/http_connection.h"
+#include "faasd/api/request_stream.h"
+#include "faasd/api/router.h"
 #include "oci/sys/event_loop.h"
 #include "oci/sys/log.h"
 #include "oci/sys/unique_fd.h"
@@ -30,7 +34,7 @@ class HttpServer {
  public:
   // The listeners are bound and listening; they are made non-blocking. Connections queue in the
   // kernel until start().
-  HttpServer(std::vector<sys::UniqueFd> listeners, Handler handler, const sys::Log& log,
+  HttpServer(std::vector<sys::UniqueFd> listeners, Router& router, const sys::Log& log,
              const ServerOptions& options);
   ~HttpServer();  // stop, without grace
   HttpServer(const HttpServer&) = delete;
@@ -66,10 +70,11 @@ class HttpServer {
   void accept_some(Listener& listener);
   void admit(Listener& listener, sys::UniqueFd fd);
   void turn_away(sys::UniqueFd fd);
+  void serve(int fd) const noexcept;
   void join(std::list<Connection>::iterator connection);
   void begin_stop(std::chrono::milliseconds grace);
 
-  Handler handler_;
+  Router& router_;
   const sys::Log& log_;
   ServerOptions options_;
   sys::EventLoop loop_;

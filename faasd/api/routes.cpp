@@ -1,48 +1,59 @@
 #include "faasd/api/routes.h"
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <span>
 
 #include "faasd/api/functions_json.h"
 
 namespace api {
 namespace {
 
-// The last segment of a route's path when it stands for a name: it takes all that is left, so that
-// "a/b" is a bad name (400) instead of an unknown path.
-constexpr std::string_view kName = "*";
+using httplib::ContentReader;
+using Asked = httplib::Request;
+using Answer = httplib::Response;
+
+// A name takes all that is left of a path, line breaks too, so that "a/b" is a bad name (400)
+// instead of an unknown path.
+constexpr std::string_view kFunctions = "/v1/functions/";
+constexpr const char* kName = R"(([\s\S]*))";
+
+// What is told there is worth no token.
+constexpr std::array<std::string_view, 3> kOpenPaths = {"/healthz", "/readyz", "/version"};
 
 // The options that may stand more than once in a query; of the others a second one is a mistake.
 constexpr std::string_view kRepeatable = "env";
 
-bool changes_something(std::string_view method) {
-  return method != "GET" && method != "HEAD" && method != "OPTIONS";
+// Of a header that may stand once; empty if there is none.
+std::string header_of(const Asked& request, const char* name) {
+  if (request.get_header_value_count(name) > 1) {
+    throw HttpError(400, "bad_request", std::string("the header ") + name + " stands twice");
+  }
+  return request.get_header_value(name);
 }
 
-// Before the body is read: what would only fail later, with a message that helps less.
-void check_upload(const RequestHead& head, const RequestBody& body) {
-  const std::string_view encoding = head.header("content-encoding").value_or("identity");
-  if (encoding != "identity") {
+// Before the body is read: what would only fail later, with a message that helps less. It also
+// keeps cpp-httplib from inflating and from taking forms apart.
+void check_upload(const Asked& request) {
+  const std::string encoding = header_of(request, "Content-Encoding");
+  if (!encoding.empty() && encoding != "identity") {
     throw HttpError(415, "unsupported_media_type",
                     "Content-Encoding is not supported; send the tarball as it is");
   }
-  const std::string_view type = head.header("content-type").value_or("");
-  if (type.starts_with("multipart/")) {
+  if (header_of(request, "Content-Type").starts_with("multipart/")) {
     throw HttpError(415, "unsupported_media_type",
                     "the body is a form; send the tarball itself, as in curl -T image.tar");
   }
-  if (!body.present()) {
+  if (request.get_header_value("Content-Length") == "0") {
     throw HttpError(400, "empty_body",
                     "the body is empty; send the tarball that docker save writes");
   }
 }
 
-function::Options options_of(const Target& target) {
+function::Options options_of(const Asked& request) {
   function::Options options;
-  std::set<std::string> seen;
-  for (const auto& [key, text] : target.query) {
-    if (!seen.insert(key).second && key != kRepeatable) {
+  for (const auto& [key, text] : request.params) {
+    if (request.params.count(key) > 1 && key != kRepeatable) {
       throw HttpError(400, "bad_option", "the option '" + key + "' stands twice");
     }
     function::set_option(options, key, text);
@@ -52,210 +63,125 @@ function::Options options_of(const Target& target) {
 
 }  // namespace
 
-int status_of(sys::Refusal reason) noexcept {
-  switch (reason) {
-    case sys::Refusal::invalid:
-      return 400;
-    case sys::Refusal::forbidden:
-      return 403;
-    case sys::Refusal::not_found:
-      return 404;
-    case sys::Refusal::conflict:
-      return 409;
-    case sys::Refusal::too_large:
-      return 413;
-    case sys::Refusal::exhausted:
-      return 507;
-    case sys::Refusal::unavailable:
-      return 503;
-    case sys::Refusal::failed:
-      return 500;
-  }
-  return 500;
-}
-
-// One request on its way through the routes; what becomes known of it is kept for the audit line.
-struct Routes::Call {
-  const Request& request;
-  RequestBody& body;
-  std::string caller;
-  std::string name;
-};
-
-struct Routes::Route {
-  std::string_view method;
-  std::vector<std::string_view> path;
-  bool open;  // for everybody: nothing is told that is worth a token
-  Response (Routes::*handler)(Call&) const;
-
-  // Sets `name` to what the path has in its place.
-  bool matches(const std::vector<std::string>& segments, std::string& name) const {
-    const bool named = path.back() == kName;
-    const std::size_t fixed = path.size() - (named ? 1 : 0);
-    if (segments.size() < path.size() || (!named && segments.size() != fixed)) return false;
-    if (!std::equal(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(fixed),
-                    segments.begin())) {
-      return false;
-    }
-    if (!named) return true;
-    name.clear();
-    for (std::size_t i = fixed; i < segments.size(); ++i) {
-      name += (i > fixed ? "/" : "") + segments[i];
-    }
-    return true;
-  }
-};
-
 Routes::Routes(control::Operator& op, Attestor attestor, const sys::Log& log)
-    : operator_(op), attestor_(std::move(attestor)), log_(log) {}
-
-Response Routes::answer(const Request& request, RequestBody& body) const {
-  Call call{request, body, "unknown", ""};
-  Response response;
-  try {
-    response = dispatch(call);
-  } catch (const HttpError& error) {
-    response = error_response(error.status(), error.code(), error.what());
-  } catch (const sys::Refused& refused) {
-    response = error_response(status_of(refused.reason()), refused.code(), refused.what());
-  } catch (const std::exception& error) {
-    // The text names a call and its object ("open /var/lib/faasd/x: No space left on device"). The
-    // caller is root or as good as root here, and it is what they need to mend it.
-    log_.error("request_failed", {{"method", request.head.method},
-                                  {"target", request.head.target},
-                                  {"error", error.what()}});
-    response = error_response(500, "internal", error.what());
-  }
-  if (changes_something(request.head.method)) audit(call, response);
-  return response;
+    : operator_(op),
+      attestor_(std::move(attestor)),
+      log_(log),
+      router_([this](const GuardedRequest& request) { return admit(request); }, log) {
+  router_.set_post_routing_handler(
+      [this](const Asked& request, Answer& response) { audit(request, response); });
+  add_open_routes();
+  add_legacy_routes();
+  add_function_routes();
 }
 
-Response Routes::dispatch(Call& call) const {
-  static const Route kRoutes[] = {
-      {"GET", {"healthz"}, true, &Routes::healthz},
-      {"GET", {"readyz"}, true, &Routes::readyz},
-      {"GET", {"version"}, true, &Routes::version},
-      {"POST", {"api", "new"}, false, &Routes::legacy_new},
-      {"GET", {"api", "list"}, false, &Routes::legacy_list},
-      {"GET", {"api", "ip", kName}, false, &Routes::legacy_ip},
-      {"GET", {"v1", "functions"}, false, &Routes::list_functions},
-      {"PUT", {"v1", "functions", kName}, false, &Routes::put_function},
-      {"GET", {"v1", "functions", kName}, false, &Routes::get_function},
-      {"DELETE", {"v1", "functions", kName}, false, &Routes::delete_function},
-  };
-  const RequestHead& head = call.request.head;
-  const std::string_view method = head.method == "HEAD" ? "GET" : std::string_view(head.method);
-  const Route* found = nullptr;
-  std::string allowed;
-  for (const Route& route : kRoutes) {
-    if (!route.matches(call.request.target.segments, call.name)) continue;
-    if (route.method == method) found = &route;
-    allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
-  }
-  // Who may not use the API is not told either which paths it has.
-  if (found == nullptr || !found->open) call.caller = attestor_.admit(call.request.peer, head);
-  if (found != nullptr) {
-    if (changes_something(method) && !ready_) {
-      throw HttpError(503, "not_ready", "faasd is starting or stopping; try again");
-    }
-    return (this->*found->handler)(call);
-  }
-  if (allowed.empty()) {
-    throw HttpError(404, "unknown_path", "there is nothing at " + head.target);
-  }
-  Response response = error_response(405, "method_not_allowed", "this path takes " + allowed);
-  response.headers.emplace_back("Allow", allowed);
-  return response;
+// Who may not use the API is not told either which paths it has.
+std::string Routes::admit(const GuardedRequest& request) const {
+  const bool reads = request.head.method == "GET" || request.head.method == "HEAD";
+  const bool open =
+      std::find(kOpenPaths.begin(), kOpenPaths.end(), request.path) != kOpenPaths.end();
+  return reads && open ? "anybody" : attestor_.admit(request.peer, request.head);
 }
 
-void Routes::audit(const Call& call, const Response& response) const {
-  const RequestHead& head = call.request.head;
-  log_.info("audit", {{"caller", call.caller},
-                      {"from", call.request.peer.address},
-                      {"method", head.method},
-                      {"target", head.target},
-                      {"function", call.name},
+// Everything that was to change something leaves one line.
+void Routes::audit(const Asked& request, const Answer& response) const {
+  const bool reads = request.method == "GET" || request.method == "HEAD" ||
+                     request.method == "OPTIONS" || request.method.empty();
+  if (reads) return;
+  const bool named = request.path.starts_with(kFunctions);
+  log_.info("audit", {{"caller", caller_of(request)},
+                      {"from", request.remote_addr},
+                      {"method", request.method},
+                      {"target", request.target},
+                      {"function", named ? request.path.substr(kFunctions.size())
+                                         : request.get_header_value("X-Image-Name")},
                       {"status", response.status}});
 }
 
-Response Routes::healthz(Call&) const {
-  return json_response(200, {{"status", "ok"}});
+void Routes::check_ready() const {
+  if (!ready_) throw HttpError(503, "not_ready", "faasd is starting or stopping; try again");
 }
 
-Response Routes::readyz(Call&) const {
-  if (ready_) return json_response(200, {{"status", "ready"}});
-  return error_response(503, "not_ready", "faasd is starting or stopping");
+void Routes::add_open_routes() {
+  router_.on_get("/healthz", [](const Asked&, Answer& answer) {
+    set_json(answer, 200, {{"status", "ok"}});
+  });
+  router_.on_get("/readyz", [this](const Asked&, Answer& answer) {
+    check_ready();
+    set_json(answer, 200, {{"status", "ready"}});
+  });
+  router_.on_get("/version", [](const Asked&, Answer& answer) {
+    set_json(answer, 200, {{"name", "faasd"}, {"version", FAASD_VERSION}, {"api", "v1"}});
+  });
 }
 
-Response Routes::version(Call&) const {
-  return json_response(200, {{"name", "faasd"}, {"version", FAASD_VERSION}, {"api", "v1"}});
+void Routes::add_legacy_routes() {
+  router_.on_post("/api/new", [this](const Asked& asked, Answer& answer, const ContentReader& in) {
+    if (!asked.has_header("X-Image-Name")) {
+      throw HttpError(400, "missing_header", "the header X-Image-Name with the name is missing");
+    }
+    set_json(answer, 200, to_json(deploy(header_of(asked, "X-Image-Name"), asked, in)));
+  });
+  router_.on_get("/api/list", [this](const Asked&, Answer& answer) {
+    nlohmann::json functions = nlohmann::json::object();
+    for (const control::FunctionStatus& status : operator_.list()) {
+      functions[status.function.name] = to_list_entry(status);
+    }
+    set_json(answer, 200, functions);
+  });
+  router_.on_get(std::string("/api/ip/") + kName, [this](const Asked& asked, Answer& answer) {
+    const function::Function function = find(asked.matches[1]).function;
+    set_json(answer, 200, {{"name", function.name}, {"ip", function.address.to_string()}});
+  });
 }
 
-Response Routes::legacy_new(Call& call) const {
-  const auto name = call.request.head.header("x-image-name");
-  if (!name) {
-    throw HttpError(400, "missing_header", "the header X-Image-Name with the name is missing");
-  }
-  call.name = *name;
-  return json_response(200, to_json(deploy(call)));
+void Routes::add_function_routes() {
+  router_.on_get("/v1/functions", [this](const Asked&, Answer& answer) {
+    nlohmann::json functions = nlohmann::json::array();
+    for (const control::FunctionStatus& status : operator_.list()) {
+      functions.push_back(to_json(status));
+    }
+    set_json(answer, 200, {{"functions", functions}});
+  });
+  const std::string path = std::string(kFunctions) + kName;
+  router_.on_put(path, [this](const Asked& asked, Answer& answer, const ContentReader& in) {
+    const control::FunctionStatus status = deploy(asked.matches[1], asked, in);
+    set_json(answer, status.function.version == 1 ? 201 : 200, to_json(status));
+  });
+  router_.on_get(path, [this](const Asked& asked, Answer& answer) {
+    set_json(answer, 200, to_json(find(asked.matches[1])));
+  });
+  router_.on_delete(path, [this](const Asked& asked, Answer& answer, const ContentReader&) {
+    check_ready();
+    const std::string name = asked.matches[1];
+    function::check_name(name);
+    operator_.remove(name);
+    set_json(answer, 200, {{"name", name}});
+  });
 }
 
-Response Routes::legacy_ip(Call& call) const {
-  const control::FunctionStatus status = find(call);
-  return json_response(
-      200, {{"name", status.function.name}, {"ip", status.function.address.to_string()}});
-}
-
-Response Routes::legacy_list(Call&) const {
-  nlohmann::json functions = nlohmann::json::object();
-  for (const control::FunctionStatus& status : operator_.list()) {
-    functions[status.function.name] = to_list_entry(status);
-  }
-  return json_response(200, functions);
-}
-
-Response Routes::put_function(Call& call) const {
-  const control::FunctionStatus status = deploy(call);
-  return json_response(status.function.version == 1 ? 201 : 200, to_json(status));
-}
-
-Response Routes::get_function(Call& call) const {
-  return json_response(200, to_json(find(call)));
-}
-
-Response Routes::delete_function(Call& call) const {
-  function::check_name(call.name);
-  operator_.remove(call.name);
-  return json_response(200, {{"name", call.name}});
-}
-
-Response Routes::list_functions(Call&) const {
-  nlohmann::json functions = nlohmann::json::array();
-  for (const control::FunctionStatus& status : operator_.list()) {
-    functions.push_back(to_json(status));
-  }
-  return json_response(200, {{"functions", functions}});
-}
-
-control::FunctionStatus Routes::deploy(Call& call) const {
-  function::check_name(call.name);
-  const function::Options options = options_of(call.request.target);
-  check_upload(call.request.head, call.body);
-  const std::unique_ptr<control::Deploy> deploy = operator_.begin_deploy(call.name, options);
-  for (std::string_view piece = call.body.read(); !piece.empty(); piece = call.body.read()) {
-    deploy->write(piece);
-  }
-  return deploy->finish();
-}
-
-control::FunctionStatus Routes::find(Call& call) const {
-  function::check_name(call.name);
-  std::optional<control::FunctionStatus> status = operator_.find(call.name);
+control::FunctionStatus Routes::find(const std::string& name) const {
+  function::check_name(name);
+  std::optional<control::FunctionStatus> status = operator_.find(name);
   if (!status) {
-    throw HttpError(404, "unknown_function",
-                    "there is no function " + call.name + "; see faas list");
+    throw HttpError(404, "unknown_function", "there is no function " + name + "; see faas list");
   }
   return std::move(*status);
+}
+
+control::FunctionStatus Routes::deploy(const std::string& name, const Asked& request,
+                                       const ContentReader& body) const {
+  check_ready();
+  function::check_name(name);
+  const function::Options options = options_of(request);
+  check_upload(request);
+  const std::unique_ptr<control::Deploy> deploy = operator_.begin_deploy(name, options);
+  const bool whole = body([&deploy](const char* bytes, std::size_t size) {
+    deploy->write({bytes, size});
+    return true;
+  });
+  if (!whole) throw HttpError(400, "body_cut_off", "the body of the request is cut off");
+  return deploy->finish();
 }
 
 }  // namespace api

@@ -42,21 +42,29 @@ class Signal {
   bool raised_ = false;
 };
 
-api::Response text_response(const std::string& text) {
-  api::Response response;
-  response.body = text;
-  return response;
+// What stands at every path, for every method.
+using Answering =
+    std::function<void(const httplib::Request&, httplib::Response&, const httplib::ContentReader&)>;
+
+void set_text(httplib::Response& response, const std::string& text) {
+  response.set_content(text, "text/plain");
+}
+
+Answering always(const std::string& text) {
+  return [text](auto&, httplib::Response& response, auto&) { set_text(response, text); };
 }
 
 // Answers with the body's size, having looked at every byte of it.
-api::Response count_body(const api::Request&, api::RequestBody& body) {
+void count_body(const httplib::Request&, httplib::Response& response,
+                const httplib::ContentReader& body) {
   std::uint64_t size = 0;
   bool all_x = true;
-  for (std::string_view piece = body.read(); !piece.empty(); piece = body.read()) {
-    size += piece.size();
-    all_x = all_x && piece.find_first_not_of('x') == std::string_view::npos;
-  }
-  return text_response(std::to_string(size) + (all_x ? " x" : " mixed"));
+  body([&](const char* bytes, std::size_t n) {
+    size += n;
+    all_x = all_x && std::string_view(bytes, n).find_first_not_of('x') == std::string_view::npos;
+    return true;
+  });
+  set_text(response, std::to_string(size) + (all_x ? " x" : " mixed"));
 }
 
 api::ServerOptions patient() {
@@ -70,16 +78,21 @@ struct Served {
   sys::Log log{sys::LogLevel::error, sys::LogFormat::text};
   api_test::TemporaryDirectory directory;
   sys::TcpEndpoint endpoint;
+  api::Router router{[](auto&) { return "anybody"; }, log};
   std::unique_ptr<api::HttpServer> server;
 
-  explicit Served(api::Handler handler, const api::ServerOptions& options = patient()) {
+  explicit Served(const Answering& answer, const api::ServerOptions& options = patient()) {
+    // A GET has no body to read.
+    router.on_get(".*", [answer](const httplib::Request& request, httplib::Response& response) {
+      answer(request, response, {[](auto) { return true; }, [](auto, auto) { return true; }});
+    });
+    router.on_post(".*", answer);
     std::vector<sys::UniqueFd> listeners;
     listeners.push_back(sys::listen_tcp({kLoopback, 0}, 128));
     endpoint = sys::local_endpoint(listeners.front().get());
     const sys::UniqueFd dir = sys::open_directory(directory.path());
     listeners.push_back(sys::listen_unix(dir.get(), "api.sock", 0600, 128));
-    server =
-        std::make_unique<api::HttpServer>(std::move(listeners), std::move(handler), log, options);
+    server = std::make_unique<api::HttpServer>(std::move(listeners), router, log, options);
     server->start();
   }
 
@@ -99,8 +112,8 @@ std::string post_head(const std::string& lines) {
 }  // namespace
 
 TEST_CASE("a request is answered over TCP and over the Unix socket, and the connection closed") {
-  const Served served([](const api::Request& request, api::RequestBody&) {
-    return text_response(request.head.method + " " + request.target.segments.at(0));
+  const Served served([](const httplib::Request& request, httplib::Response& response, auto&) {
+    set_text(response, request.method + " " + request.path.substr(1));
   });
   for (const sys::UniqueFd& client : {served.tcp(), served.unix_socket()}) {
     const std::string answer = exchange(client.get(), kGet);
@@ -112,7 +125,7 @@ TEST_CASE("a request is answered over TCP and over the Unix socket, and the conn
 }
 
 TEST_CASE("HEAD is answered like GET, without the body") {
-  const Served served([](auto&, auto&) { return text_response("hello"); });
+  const Served served(always("hello"));
   const std::string answer = served.ask("HEAD /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
   CHECK(answer.find("\r\nContent-Length: 5\r\n") != std::string::npos);
   CHECK(body_of_answer(answer).empty());
@@ -120,9 +133,9 @@ TEST_CASE("HEAD is answered like GET, without the body") {
 
 TEST_CASE("a second request on one connection is never read") {
   std::atomic<int> requests = 0;
-  const Served served([&](auto&, auto&) {
+  const Served served([&](auto&, httplib::Response& response, auto&) {
     ++requests;
-    return text_response("once");
+    set_text(response, "once");
   });
   const std::string answer = served.ask(post_head("Content-Length: 3") + "abc" + std::string(kGet));
   CHECK(status_of_answer(answer) == 200);
@@ -132,10 +145,7 @@ TEST_CASE("a second request on one connection is never read") {
 
 TEST_CASE("what the framing refuses is answered in JSON, and no handler sees it") {
   std::atomic<int> requests = 0;
-  const Served served([&](auto&, auto&) {
-    ++requests;
-    return text_response("");
-  });
+  const Served served([&](auto&, auto&, auto&) { ++requests; });
   const std::vector<std::pair<std::string, int>> rows = {
       {post_head("Content-Length: 1\r\nTransfer-Encoding: chunked") + "0\r\n\r\n", 400},
       {post_head("Content-Length: 1\r\nContent-Length: 1") + "a", 400},
@@ -211,7 +221,7 @@ TEST_CASE("100 MB pass through, by length and in chunks, and the memory stays fl
 }
 
 TEST_CASE("a refusal before the body is read reaches a client that is still sending") {
-  const Served served([](auto&, auto&) { return api::error_response(403, "forbidden", "no"); });
+  const Served served([](auto&, auto&, auto&) { throw api::HttpError(403, "forbidden", "no"); });
   const sys::UniqueFd client = served.tcp();
   const std::string piece(1 << 20, 'x');
   REQUIRE(api_test::send_text(client.get(), post_head("Content-Length: 33554432")));
@@ -220,9 +230,10 @@ TEST_CASE("a refusal before the body is read reaches a client that is still send
 }
 
 TEST_CASE("a client that expects 100 gets it when the body is wanted, and not when it is refused") {
-  const Served served([](const api::Request& request, api::RequestBody& body) {
-    if (request.head.header("x-refuse")) return api::error_response(403, "forbidden", "no");
-    return count_body(request, body);
+  const Served served([](const httplib::Request& request, httplib::Response& response,
+                         const httplib::ContentReader& body) {
+    if (request.has_header("x-refuse")) throw api::HttpError(403, "forbidden", "no");
+    count_body(request, response, body);
   });
   const std::string expect = "Expect: 100-Continue\r\nContent-Length: 2";
   const sys::UniqueFd wanted = served.tcp();
@@ -259,9 +270,9 @@ TEST_CASE("an answer that nobody reads does not hold its thread") {
   options.times.write_idle = kShort;
   Signal answered;
   const Served served(
-      [&](auto&, auto&) {
+      [&](auto&, httplib::Response& response, auto&) {
         answered.raise();
-        return text_response(std::string(64 << 20, 'x'));
+        set_text(response, std::string(64 << 20, 'x'));
       },
       options);
   const sys::UniqueFd client = served.unix_socket();
@@ -294,8 +305,7 @@ TEST_CASE("connections beyond the bound get 503, and those of the other listener
 }
 
 TEST_CASE("an exception of the handler is a 500 in JSON") {
-  const Served served(
-      [](auto&, auto&) -> api::Response { throw std::runtime_error("it \"broke\""); });
+  const Served served([](auto&, auto&, auto&) { throw std::runtime_error("it \"broke\""); });
   const std::string answer = served.ask(kGet);
   CHECK(status_of_answer(answer) == 500);
   CHECK(body_of_answer(answer) == "{\"code\":\"internal\",\"error\":\"it \\\"broke\\\"\"}\n");
@@ -325,10 +335,10 @@ TEST_CASE("stop ends connections in every stage, and the destructor does the sam
 TEST_CASE("stop with a grace lets a request finish, and takes no new one") {
   Signal entered;
   Signal leave;
-  Served served([&](auto&, auto&) {
+  Served served([&](auto&, httplib::Response& response, auto&) {
     entered.raise();
     leave.wait();
-    return text_response("finished");
+    set_text(response, "finished");
   });
   sys::UniqueFd client = served.unix_socket();
   api_test::send_text(client.get(), kGet);
@@ -341,4 +351,76 @@ TEST_CASE("stop with a grace lets a request finish, and takes no new one") {
   CHECK(body_of_answer(api_test::receive_all(client.get())) == "finished");
   client.reset();
   stopper.join();
+}
+
+TEST_CASE("an answer is streamed piece by piece, while it is made") {
+  Signal first_read;
+  const Served served([&](auto&, httplib::Response& response, auto&) {
+    response.set_chunked_content_provider("text/event-stream",
+                                          [&](std::size_t offset, httplib::DataSink& sink) {
+                                            if (offset == 0) return sink.write("data: 1\n\n", 9);
+                                            first_read.wait();
+                                            sink.write("data: 2\n\n", 9);
+                                            sink.done();
+                                            return true;
+                                          });
+  });
+  const sys::UniqueFd client = served.tcp();
+  api_test::send_text(client.get(), kGet);
+  const std::string start = api_test::receive_until(client.get(), "9\r\ndata: 1\n\n\r\n");
+  CHECK(status_of_answer(start) == 200);
+  CHECK(start.find("\r\nTransfer-Encoding: chunked\r\n") != std::string::npos);
+  CHECK(start.find("\r\nContent-Type: text/event-stream\r\n") != std::string::npos);
+  first_read.raise();
+  CHECK(api_test::receive_all(client.get()) == "9\r\ndata: 2\n\n\r\n0\r\n\r\n");
+}
+
+TEST_CASE("a streamed answer ends when its client has gone") {
+  Signal ended;
+  const Served served([&](auto&, httplib::Response& response, auto&) {
+    response.set_chunked_content_provider(
+        "text/event-stream",
+        [](std::size_t, httplib::DataSink& sink) { return sink.write("data: x\n\n", 9); },
+        [&](bool) { ended.raise(); });
+  });
+  sys::UniqueFd client = served.unix_socket();
+  api_test::send_text(client.get(), kGet);
+  api_test::receive_until(client.get(), "data: x");
+  client.reset();
+  ended.wait();
+}
+
+TEST_CASE("a body that no route wants is not read, whatever the method") {
+  const Served served(always("wanted"));
+  for (const char* method : {"PUT", "PATCH", "DELETE", "PRI", "MADE-UP"}) {
+    CAPTURE(method);
+    const sys::UniqueFd client = served.tcp();
+    // Only the head is sent: an answer shows that nobody waited for the body.
+    api_test::send_text(client.get(), std::string(method) +
+                                          " /x HTTP/1.1\r\nHost: localhost\r\n"
+                                          "Content-Length: 1000000\r\n\r\n");
+    CHECK(status_of_answer(api_test::receive_until(client.get(), "}")) == 405);
+  }
+}
+
+TEST_CASE("nothing that a client says makes cpp-httplib cut, pack or inflate") {
+  const Served served(always(std::string(1000, 'x')));
+  const std::string answer = served.ask(
+      "GET /x HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-1,5-6\r\n"
+      "Accept-Encoding: gzip, br\r\nConnection: keep-alive\r\n\r\n");
+  CHECK(status_of_answer(answer) == 200);
+  CHECK(body_of_answer(answer) == std::string(1000, 'x'));
+}
+
+TEST_CASE("a path is matched as it was split, and only up to a bound") {
+  const Served served([](const httplib::Request& request, httplib::Response& response, auto&) {
+    set_text(response, request.path);
+  });
+  const auto get = [&](const std::string& path) {
+    return served.ask("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  };
+  CHECK(body_of_answer(get("/a%20b/c+d?e=%66")) == "/a b/c+d");
+  CHECK(status_of_answer(get("/a%2Fb")) == 400);
+  CHECK(status_of_answer(get("/" + std::string(api::kMaxPathBytes - 1, 'a'))) == 200);
+  CHECK(status_of_answer(get("/" + std::string(api::kMaxPathBytes, 'a'))) == 414);
 }

@@ -12,6 +12,7 @@
 
 #include "client.h"
 #include "faasd/api/api.h"
+#include "oci/sys/error.h"
 #include "oci/sys/file.h"
 
 using api_test::body_of_answer;
