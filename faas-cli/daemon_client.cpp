@@ -49,8 +49,8 @@ class ExchangeStream final : public httplib::Stream {
   bool answered() const noexcept { return answered_; }
   bool timed_out() const noexcept { return timed_out_; }
 
-  // These three are spelled differently in later releases of httplib, hence no `override`.
-  bool is_writable() const { return true; }
+  // Releases of httplib differ in which of these four they have, hence no `override`.
+  bool is_writable() const { return true; }  // NOLINT(modernize-use-override)
   bool wait_writable() const { return true; }
   bool wait_readable() const { return true; }
   time_t duration() const { return 0; }

@@ -1,7 +1,8 @@
 #include "faas-cli/interrupt.h"
 
-#include <signal.h>
 #include <unistd.h>
+
+#include <csignal>
 
 namespace cli {
 namespace {

@@ -44,7 +44,7 @@ bool is_hostile(std::uint32_t code) {
 
 std::string escape(std::uint32_t code) {
   char text[16];
-  std::snprintf(text, sizeof text, code < 0x100 ? "\\x%02x" : "\\u{%04x}", code);
+  (void)std::snprintf(text, sizeof text, code < 0x100 ? "\\x%02x" : "\\u{%04x}", code);
   return text;
 }
 

@@ -12,7 +12,7 @@ std::string format_number(double value) {
   char text[32];
   const double tenths = std::round(value * 10) / 10;
   const bool whole = tenths == std::floor(tenths);
-  std::snprintf(text, sizeof text, whole ? "%.0f" : "%.1f", tenths);
+  (void)std::snprintf(text, sizeof text, whole ? "%.0f" : "%.1f", tenths);
   return text;
 }
 
@@ -34,7 +34,7 @@ std::string format_milliseconds(std::uint64_t value) {
   if (value < 1000) return std::to_string(value) + " ms";
   if (value >= 120'000 && value % 60'000 == 0) return std::to_string(value / 60'000) + " min";
   char text[32];
-  std::snprintf(text, sizeof text, "%.3f", static_cast<double>(value) / 1000);
+  (void)std::snprintf(text, sizeof text, "%.3f", static_cast<double>(value) / 1000);
   std::string seconds(text);
   seconds.erase(seconds.find_last_not_of('0') + 1);
   if (seconds.ends_with('.')) seconds.pop_back();

@@ -73,7 +73,7 @@ bool listens_on_any(std::string_view line, std::uint16_t port) {
   const std::size_t colon = words[1].find(':');
   if (colon == std::string::npos) return false;
   char wanted[8];
-  std::snprintf(wanted, sizeof wanted, "%04X", port);
+  (void)std::snprintf(wanted, sizeof wanted, "%04X", port);
   const std::string_view address = std::string_view(words[1]).substr(0, colon);
   return words[1].substr(colon + 1) == wanted &&
          address.find_first_not_of('0') == std::string_view::npos;

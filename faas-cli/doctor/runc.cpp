@@ -91,7 +91,7 @@ bool is_affected(const Hole& hole, const Version& version) {
 }
 
 std::optional<std::string> runc_version_text(std::string_view output) {
-  const auto text = value_after(output, "runc version ");
+  auto text = value_after(output, "runc version ");
   if (!text || text->empty()) return std::nullopt;
   return text;
 }

@@ -20,7 +20,7 @@ struct Version {
   int candidate = kRelease;  // 2 of "-rc.2"
 
   std::string to_string() const;
-  auto operator<=>(const Version&) const = default;
+  auto operator<=>(const Version&) const = default;  // NOLINT(modernize-use-nullptr): its bug
 };
 
 // The version at the start of the text; empty if there is none.

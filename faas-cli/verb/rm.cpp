@@ -27,7 +27,9 @@ ExitCode run_rm(const DaemonClient& client, const RmOptions& options) {
     } else {
       const std::string message = error_message(answer);
       failed.push_back({{"name", name}, {"error", message}});
-      print_error(name + ": " + message);
+      std::string line = name;
+      line += ": ";
+      print_error(line += message);
     }
   }
   if (options.json) print(to_text({{"removed", removed}, {"failed", failed}}));
