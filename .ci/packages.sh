@@ -9,11 +9,10 @@ build_packages=(
 )
 
 # What the tests need beyond that. The clang tools carry their version because another one formats
-# and warns differently. docker.io and mmdebstrap make the images, golang-go the Go handler.
+# and warns differently. docker.io and mmdebstrap make the images.
 test_packages=(
   "${build_packages[@]}"
-  busybox-static ca-certificates clang-format-14 clang-tidy-14 crun docker.io git
-  golang-go iproute2 mmdebstrap skopeo
+  ca-certificates clang-format-14 clang-tidy-14 docker.io mmdebstrap
 )
 
 # install_missing PACKAGE…: asks apt only for what is not there; a second run needs no network.
