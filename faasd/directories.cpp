@@ -6,10 +6,19 @@
 #include <optional>
 
 #include "oci/sys/credentials.h"
+#include "oci/sys/error.h"
 
 namespace {
 
 constexpr const char* kGroup = "faas";
+
+// Asked before the first directory is touched: what fails first would not say why.
+std::filesystem::path for_root(std::filesystem::path path) {
+  if (sys::is_root()) return path;
+  throw sys::Refused(sys::Refusal::forbidden, "not_root",
+                     "faasd must run as root: it makes containers, cgroups and addresses; "
+                     "start it with sudo");
+}
 
 std::filesystem::path made(const std::filesystem::path& path) {
   sys::make_directory(path, 0700);
@@ -29,7 +38,7 @@ std::uint64_t hash_of(const std::string& text) {
 }  // namespace
 
 Directories::Directories(std::filesystem::path state_dir, std::filesystem::path run_dir)
-    : state_(std::move(state_dir)),
+    : state_(for_root(std::move(state_dir))),
       run_(std::move(run_dir)),
       made_run_(run_),
       state_lock_(made(state_) / "lock"),

@@ -65,6 +65,7 @@ void AddressLease::release() noexcept {
 AddressPool::AddressPool(const Subnet& subnet, std::filesystem::path journal)
     : subnet_(subnet), journal_(std::move(journal)) {
   sys::make_directory(journal_, 0700);
+  sys::bring_up_loopback();  // in a network namespace of our own it starts down
 }
 
 std::size_t AddressPool::remove_leftovers() {

@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -34,6 +35,10 @@ bool look_up(Entry& entry, std::vector<char>& room, const std::string& what, Loo
 }
 
 }  // namespace
+
+bool is_root() noexcept {
+  return ::geteuid() == 0;
+}
 
 SocketFamily socket_family(int fd) {
   int domain = 0;

@@ -10,6 +10,8 @@
 
 namespace sys {
 
+bool is_root() noexcept;  // this process, by its effective uid
+
 enum class SocketFamily { unix_domain, ipv4, other };
 SocketFamily socket_family(int fd);
 
