@@ -22,6 +22,7 @@ std::filesystem::path for_root(std::filesystem::path path) {
 
 std::filesystem::path made(const std::filesystem::path& path) {
   sys::make_directory(path, 0700);
+  sys::check_private_directory(path);
   return path;
 }
 
@@ -49,7 +50,9 @@ Directories::Directories(std::filesystem::path state_dir, std::filesystem::path 
 }
 
 Directories::Made::Made(std::filesystem::path p)
-    : path(std::move(p)), here(sys::make_directory(path, 0700)) {}
+    : path(std::move(p)), here(sys::make_directory(path, 0700)) {
+  sys::check_private_directory(path);
+}
 
 Directories::Made::~Made() {
   if (here) ::rmdir(path.c_str());

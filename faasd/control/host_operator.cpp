@@ -182,25 +182,29 @@ void HostOperator::remove(const std::string& name) {
   const std::shared_ptr<const instance::Blueprint> blueprint = blueprint_of(name);
   if (!blueprint) not_found(name);
   household_.store.remove(name);
-  wait_until_drained(name, blueprint->function.limits);
+  const bool drained = wait_until_drained(name, blueprint->function.limits);
   {
     const std::lock_guard lock(mutex_);
+    // What does not go away keeps its address, so that nobody else is given it.
+    if (!drained) undrained_.push_back(std::move(entries_.at(name).lease));
     entries_.erase(name);  // the address leaves the interface
   }
   release_image(blueprint->function.image);
+  if (!drained) {
+    throw Refused(Refusal::failed, "still_draining",
+                  "function '" + name +
+                      "' no longer accepts connections and is forgotten, but an "
+                      "instance of it does not go away; the log of faasd names it");
+  }
   household_.log.info("removed", {{"function", name}});
 }
 
-void HostOperator::wait_until_drained(const std::string& name, const function::Limits& limits) {
+bool HostOperator::wait_until_drained(const std::string& name, const function::Limits& limits) {
   const auto drained = std::make_shared<std::promise<void>>();
   household_.loop.call(
       [&] { household_.dispatcher.retire(name, [drained] { drained->set_value(); }); });
   const auto patience = limits.queue_timeout + limits.timeout + function::bounds::kSweepPatience;
-  if (drained->get_future().wait_for(patience) == std::future_status::ready) return;
-  throw Refused(Refusal::failed, "still_draining",
-                "function '" + name +
-                    "' no longer accepts connections and is forgotten, but an "
-                    "instance of it does not go away; the log of faasd names it");
+  return drained->get_future().wait_for(patience) == std::future_status::ready;
 }
 
 // The image goes when its last function has gone.

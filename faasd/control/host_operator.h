@@ -65,15 +65,16 @@ class HostOperator : public Operator {
   void replace_old(const function::Function& function, std::shared_ptr<const image::Image> image);
   std::shared_ptr<const instance::Blueprint> blueprint_of(const std::string& name);
   void release_image(const std::string& digest);
-  void wait_until_drained(const std::string& name, const function::Limits& limits);
+  bool wait_until_drained(const std::string& name, const function::Limits& limits);
   void restore_one(const function::Function& recorded);
   FunctionStatus status_of(const instance::Blueprint& blueprint, const serve::Counts& counts) const;
 
   Household household_;
   DeployDefaults defaults_;
   NameLocks names_;
-  std::mutex mutex_;  // guards entries_
+  std::mutex mutex_;  // guards the two below
   std::map<std::string, Entry> entries_;
+  std::vector<function::AddressLease> undrained_;  // of functions that are removed, but for a rest
 };
 
 }  // namespace control

@@ -52,7 +52,10 @@ inline constexpr std::size_t kMaxFunctionFile = 4u << 20;
 
 // What the log keeps of the output of one instance, and of one line of it; the rest is read and
 // dropped, so that a handler never blocks on it.
-inline constexpr std::size_t kMaxLoggedOutput = 64u << 10;
+inline constexpr std::size_t kMaxLoggedOutput = 128u << 10;
+// What a line costs in the log beyond its own bytes: time, function, instance. It counts, or a
+// handler that writes newlines alone would cost 150 times what it writes.
+inline constexpr std::size_t kLoggedLineCost = 160;
 inline constexpr std::size_t kMaxLoggedLine = 4u << 10;
 
 // After an answer of the daemon's own (502, 503, 504): how long and how much of the client's

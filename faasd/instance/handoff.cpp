@@ -61,7 +61,7 @@ void Handoff::check_delivery() {
     case sys::Delivery::taken:
       watch_.reset();
       control_.reset();
-      client_.reset();
+      sys::close_without_linger(client_);
       callbacks_.taken();
       return;
   }

@@ -6,6 +6,7 @@
 
 namespace instance {
 
+using function::bounds::kLoggedLineCost;
 using function::bounds::kMaxLoggedLine;
 using function::bounds::kMaxLoggedOutput;
 
@@ -48,7 +49,7 @@ void Output::take(std::string_view bytes) {
 }
 
 void Output::log_line() {
-  logged_bytes_ += line_.size() + 1;
+  logged_bytes_ += line_.size() + kLoggedLineCost;
   log_.info(
       "output",
       {{"function", function_}, {"instance", instance_}, {"stream", stream_}, {"line", line_}});

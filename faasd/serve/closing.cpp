@@ -12,14 +12,14 @@ using function::bounds::kLingerTime;
 using function::bounds::kMaxLingering;
 
 void Closing::close(sys::UniqueFd client, const std::string& text) {
-  if (text.empty() || sys::has_sent_bytes(client.get())) return;
-  if (!sys::send_now(client.get(), text)) return;
-  sys::shutdown_write(client.get());
-  if (connections_.size() >= kMaxLingering) return;
+  const bool answered =
+      !text.empty() && !sys::has_sent_bytes(client.get()) && sys::send_now(client.get(), text);
+  if (answered) sys::shutdown_write(client.get());
+  if (!answered || connections_.size() >= kMaxLingering) return sys::close_without_linger(client);
   const std::uint64_t id = next_id_++;
   Connection& connection = connections_[id];
   connection.fd = std::move(client);
-  connection.timer = loop_.after(kLingerTime, [this, id] { connections_.erase(id); });
+  connection.timer = loop_.after(kLingerTime, [this, id] { end(id); });
   connection.watch =
       loop_.watch(connection.fd.get(), EPOLLIN, [this, id](auto) { drop_input(id); });
 }
@@ -30,7 +30,15 @@ void Closing::drop_input(std::uint64_t id) {
   const ssize_t n = sys::discard_input(it->second.fd.get());
   if (n == -1) return;
   if (n > 0) it->second.dropped_bytes += static_cast<std::size_t>(n);
-  if (n <= 0 || it->second.dropped_bytes > kLingerBytes) connections_.erase(it);
+  if (n <= 0 || it->second.dropped_bytes > kLingerBytes) end(id);
+}
+
+void Closing::end(std::uint64_t id) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  it->second.watch.reset();
+  sys::close_without_linger(it->second.fd);
+  connections_.erase(it);
 }
 
 }  // namespace serve

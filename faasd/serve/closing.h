@@ -32,6 +32,7 @@ class Closing {
   };
 
   void drop_input(std::uint64_t id);
+  void end(std::uint64_t id);
 
   sys::EventLoop& loop_;
   std::uint64_t next_id_ = 1;

@@ -121,6 +121,11 @@ void plan_layers(const UnpackReport& report, const std::vector<std::string>& pat
                                        " layers, the image config " +
                                        std::to_string(diff_ids.size()));
   }
+  // One layer may be named many times, so the child's bound on what it unpacked does not bound
+  // this.
+  if (paths.size() > Quota{}.layers) {
+    refuse_too_large("manifest.json", Quota{}.layers, "layers");
+  }
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const UnpackedLayer& layer = layer_at(report, paths[i]);
     if (layer.diff_hex != diff_ids[i]) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "oci/image/digest.h"
+#include "oci/image/quota.h"
 #include "oci/image/refusal.h"
 
 namespace image {
@@ -70,21 +71,52 @@ std::map<std::string, std::string> labels_in(const json& object) {
   return labels;
 }
 
+[[noreturn]] void refuse_size(const std::string& field, std::size_t bound, const std::string& of) {
+  refuse("bad_config", "the image config's " + field + " is over its bound of " +
+                           std::to_string(bound) + " " + of);
+}
+
 void check_env(const std::vector<std::string>& env) {
+  if (env.size() > kEnvEntries) refuse_size("Env", kEnvEntries, "entries");
+  std::size_t total = 0;
   for (const std::string& variable : env) {
+    total += variable.size();
+    if (variable.size() > kEnvBytes) refuse_size("Env", kEnvBytes, "bytes an entry");
+    if (variable.starts_with("PATH=") && variable.size() > kPathVariableBytes) {
+      refuse_size("PATH", kPathVariableBytes, "bytes");
+    }
     const std::size_t equals = variable.find('=');
     if (equals == std::string::npos || equals == 0) {
       refuse("bad_config",
              "the image config's Env has '" + printable(variable) + "', which is not KEY=value");
     }
   }
+  if (total > kEnvTotalBytes) refuse_size("Env", kEnvTotalBytes, "bytes");
+}
+
+// What exec(2) would refuse is refused here, and what would cost every request is not stored.
+void check_bounds(const ImageConfig& config) {
+  const std::vector<std::string> command = config.command();
+  std::size_t total = 0;
+  for (const std::string& word : command) total += word.size() + 1;
+  if (total > kCommandBytes) refuse_size("Entrypoint and Cmd", kCommandBytes, "bytes");
+  if (command.size() > kCommandWords) refuse_size("Entrypoint and Cmd", kCommandWords, "words");
+  if (config.working_dir.size() > kPathBytes) refuse_size("WorkingDir", kPathBytes, "bytes");
+  if (config.user.size() > kUserBytes) refuse_size("User", kUserBytes, "bytes");
+  check_env(config.env);
 }
 
 }  // namespace
 
 json parse_document(std::string_view text, const std::string& code, const std::string& what) {
   try {
-    return json::parse(text);
+    // Too deep is known before the document is: nothing of it has been kept by then.
+    return json::parse(text, [&](int depth, json::parse_event_t, const json&) {
+      if (depth > kJsonDepth) {
+        refuse(code, what + " is nested deeper than " + std::to_string(kJsonDepth) + " levels");
+      }
+      return true;
+    });
   } catch (const json::exception& error) {
     refuse(code, what + " is no valid JSON: " + printable(error.what()));
   }
@@ -105,7 +137,7 @@ ParsedConfig parse_config(const json& document) {
     config.working_dir = string_in(process, "WorkingDir");
     config.user = string_in(process, "User");
     config.labels = labels_in(process);
-    check_env(config.env);
+    check_bounds(config);
   }
   const json& rootfs = member(document, "rootfs");
   if (!rootfs.is_object()) refuse_field("rootfs", "an object");

@@ -16,7 +16,7 @@ std::string encode_image_record(const ImageRecord& record, const std::string& co
                          {"notes", record.image.notes},
                          {"layers", record.layers},
                          {"config", json::parse(config_json)}};
-  return document.dump(1) + "\n";
+  return document.dump() + "\n";
 }
 
 ImageRecord decode_image_record(const std::string& text) {

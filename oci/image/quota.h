@@ -26,10 +26,11 @@ struct Quota {
   std::uint64_t layers = 128;
   // Members of the outer archive: three a layer and a few documents; more is no image.
   std::uint64_t archive_members = 4096;
-  // One JSON document; registries refuse larger manifests, too.
-  std::uint64_t document_bytes = 4ULL << 20;
+  // One JSON document. A config with a history of 127 layers has 100 kB; parsed, a hostile one takes
+  // 30 times its length.
+  std::uint64_t document_bytes = 1ULL << 20;
   // All documents together: they are the only part of an archive that is held in memory.
-  std::uint64_t documents_bytes = 8ULL << 20;
+  std::uint64_t documents_bytes = 4ULL << 20;
   // Decompressed to compressed size. Layers compress 2 to 10 times, deflate can do 1032.
   std::uint64_t compression_ratio = 200;
   // The ratio counts beyond this much output: a small layer of zeros is no bomb.
@@ -63,6 +64,20 @@ constexpr std::size_t kXattrNameBytes = 255;
 constexpr std::size_t kXattrValueBytes = 65536;
 // Symbolic links in one path, as in path_resolution(7).
 constexpr int kLinksInPath = 40;
+
+// Nesting of a JSON document: real ones have five levels, and what walks them recurses.
+constexpr int kJsonDepth = 64;
+// Entrypoint and Cmd together, as MAX_ARG_STRLEN bounds one of them: execve(2) refuses more.
+constexpr std::size_t kCommandBytes = 128U << 10;
+constexpr std::size_t kCommandWords = 4096;
+// Env: what a deploy may add has the same bounds (function/bounds.h).
+constexpr std::size_t kEnvEntries = 1024;
+constexpr std::size_t kEnvBytes = 128U << 10;
+constexpr std::size_t kEnvTotalBytes = 512U << 10;
+// PATH: some have 30 directories.
+constexpr std::size_t kPathVariableBytes = 4096;
+// User: two names, as in useradd(8), and a colon.
+constexpr std::size_t kUserBytes = 256;
 
 // The image's own /etc/passwd and /etc/group: the longest real ones have some 10,000 lines.
 constexpr std::size_t kAccountFileBytes = 1U << 20;

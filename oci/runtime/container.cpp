@@ -1,6 +1,9 @@
 #include "oci/runtime/container.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -15,6 +18,14 @@ constexpr std::int64_t kCpuPeriodUs = 100'000;
 // A handler serves one connection; what it needs more than this it leaks. The hard limit of the
 // daemon may be lower, and then the runtime would fail: see rlimits.
 constexpr std::uint64_t kOpenFiles = 1024;
+
+#if defined(__x86_64__)
+constexpr const char* kSeccompArchitecture = "SCMP_ARCH_X86_64";
+#elif defined(__aarch64__)
+constexpr const char* kSeccompArchitecture = "SCMP_ARCH_AARCH64";
+#else
+#error "name this processor's architecture as in the runtime-spec, config-linux.md, seccomp"
+#endif
 
 // The paths that Docker masks and makes read-only, for the reasons it gives: they leak or change
 // state of the host that has no namespace.
@@ -49,6 +60,26 @@ json mounts(const Container& container) {
   list.push_back(mount("/control.sock", "bind", container.control_socket.string(),
                        {"bind", "nosuid", "nodev", "noexec"}));
   return list;
+}
+
+// The socket that a handler is given is the daemon's too for a moment. A lingering close would let
+// the handler make the daemon's close(2) wait, so it cannot ask for one; nor through io_uring or
+// the 32-bit system calls, which would go past this rule: naming one architecture forbids all
+// others.
+json seccomp() {
+  json list = json::array();
+  list.push_back({{"names", {"setsockopt"}},
+                  {"action", "SCMP_ACT_ERRNO"},
+                  {"errnoRet", EPERM},
+                  {"args",
+                   {{{"index", 1}, {"value", SOL_SOCKET}, {"op", "SCMP_CMP_EQ"}},
+                    {{"index", 2}, {"value", SO_LINGER}, {"op", "SCMP_CMP_EQ"}}}}});
+  list.push_back({{"names", {"io_uring_setup", "io_uring_enter", "io_uring_register"}},
+                  {"action", "SCMP_ACT_ERRNO"},
+                  {"errnoRet", ENOSYS}});
+  return {{"defaultAction", "SCMP_ACT_ALLOW"},
+          {"architectures", {kSeccompArchitecture}},
+          {"syscalls", list}};
 }
 
 json resources(const Resources& limits) {
@@ -128,6 +159,7 @@ json to_oci_spec(const Container& container) {
             {"resources", resources(container.resources)},
             {"cgroupsPath", container.cgroup_path},
             {"rootfsPropagation", "private"},
+            {"seccomp", seccomp()},
             {"maskedPaths", kMaskedPaths},
             {"readonlyPaths", kReadonlyPaths}}}};
 }

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "oci/sys/error.h"
+#include "oci/sys/random.h"
 
 namespace sys {
 namespace {
@@ -58,7 +59,7 @@ constexpr std::size_t kMaxOpenLevels = 64;
 
 void empty_directory(UniqueFd top, const std::string& what) {
   const dev_t device = device_of(top.get(), what);
-  unsigned long moved = 0;
+  bool moved = false;
   std::vector<Level> stack;
   stack.push_back({read_directory(std::move(top), what), what});
   while (!stack.empty()) {
@@ -76,7 +77,7 @@ void empty_directory(UniqueFd top, const std::string& what) {
         // Entries that were moved up or made meanwhile: read that directory once more.
         if (errno != ENOTEMPTY) throw_errno("remove directory " + name + " in " + what);
         ::rewinddir(stack.back().dir.get());
-      } else if (moved > 0) {
+      } else if (moved) {
         ::rewinddir(stack.back().dir.get());
       }
       continue;
@@ -86,7 +87,8 @@ void empty_directory(UniqueFd top, const std::string& what) {
     if (::unlinkat(dir_fd, name.c_str(), 0) == 0 || errno == ENOENT) continue;
     if (errno != EISDIR && errno != EPERM) throw_errno("remove " + name + " in " + what);
     if (stack.size() >= kMaxOpenLevels) {
-      const std::string up = ".deep-" + std::to_string(moved++);
+      const std::string up = ".deep-" + random_hex(16);  // no name that the tree could have chosen
+      moved = true;
       const int top_fd = ::dirfd(stack.front().dir.get());
       if (::renameat(dir_fd, name.c_str(), top_fd, up.c_str()) != 0) {
         throw_errno("move " + name + " in " + what);
@@ -203,6 +205,27 @@ bool make_directory(const std::filesystem::path& path, mode_t mode) {
   // Only what we made ourselves is ours to change: --state-dir may name a directory of the user's.
   if (created && ::fchmod(fd.get(), mode) != 0) throw_errno("chmod " + path.string());
   return created;
+}
+
+void check_private_directory(const std::filesystem::path& path) {
+  std::filesystem::path at = "/";
+  for (const std::filesystem::path& component : path) {
+    at /= component;
+    struct stat st {};
+    if (::lstat(at.c_str(), &st) != 0) throw_errno("stat " + at.string());
+    const bool ours = st.st_uid == 0 || st.st_uid == ::geteuid();
+    const bool open = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+    const bool sticky = (st.st_mode & S_ISVTX) != 0 && at != path;
+    // A link's own mode says nothing; what it names is checked by its own path.
+    if (S_ISLNK(st.st_mode) && ours)
+      return check_private_directory(std::filesystem::canonical(path));
+    if (ours && (!open || sticky)) continue;
+    throw Refused(
+        Refusal::invalid, "unsafe_directory",
+        at.string() +
+            " can be changed by other users than root, who could then make root "
+            "run what they like: chown root and chmod go-w it, or choose another directory");
+  }
 }
 
 void open_to_group(const std::filesystem::path& directory, gid_t group) {

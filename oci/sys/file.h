@@ -42,6 +42,11 @@ void write_file_durably(const std::filesystem::path& path, std::string_view byte
 // is, but must belong to root or the caller. True if it was made.
 bool make_directory(const std::filesystem::path& path, mode_t mode);
 
+// Throws Refused(invalid, "unsafe_directory") if anybody but root and the caller could replace this
+// directory or put something into it: it and all above it must belong to root or the caller, and be
+// writable by nobody else unless sticky (as /tmp is; the last one not even then).
+void check_private_directory(const std::filesystem::path& path);
+
 // Lets a group pass through a directory that only its owner could enter (0700 becomes 0710); one
 // with any other mode is left as it is.
 void open_to_group(const std::filesystem::path& directory, gid_t group);

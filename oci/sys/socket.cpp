@@ -191,6 +191,13 @@ std::uint64_t socket_cookie(int fd) noexcept {
   return cookie;
 }
 
+void close_without_linger(UniqueFd& fd) noexcept {
+  if (!fd) return;
+  const linger off{};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &off, sizeof off);
+  fd.reset();
+}
+
 bool send_now(int fd, std::string_view bytes) noexcept {
   const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   return sent == static_cast<ssize_t>(bytes.size());

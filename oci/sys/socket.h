@@ -64,6 +64,10 @@ bool has_sent_bytes(int tcp_socket) noexcept;
 // SO_COOKIE: the kernel's name of a socket, never reused, the same for all its duplicates.
 std::uint64_t socket_cookie(int fd) noexcept;
 
+// Makes the last close(2) of this socket return at once, whatever SO_LINGER somebody else has set
+// on it: socket(7).
+void close_without_linger(UniqueFd& fd) noexcept;
+
 // Sends without blocking and without SIGPIPE; false if not all of it could be sent.
 bool send_now(int fd, std::string_view bytes) noexcept;
 // Reads and throws away what is there. Returns the number of bytes, 0 at the end of the stream, -1

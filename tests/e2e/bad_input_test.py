@@ -212,6 +212,13 @@ class ABadHandler(FaasdTestCase):
         self.faasd.log.wait_for("receipt", outcome="timeout")
         self.faasd.wait_for_footprint(before)
 
+    def test_that_asks_for_a_lingering_close_makes_nobody_wait(self):
+        other = self.faasd.deploy("hello")
+        with connect(self.deploy("linger", "600", timeout="1s")) as sock:  # and reads nothing
+            self.faasd.log.wait_for("receipt", function="bad", outcome="timeout")
+            self.assertEqual(curl(other).status, 200)
+            sock.sendall(b"still here")
+
     def test_that_leaves_a_daemon_behind_does_not_keep_it(self):
         address = self.deploy("fork-and-linger")
         before = self.faasd.idle_footprint()

@@ -153,6 +153,17 @@ static int run_never_exit(long number) {
   return hang();
 }
 
+/* Asks that whoever closes the connection last waits for a client that reads nothing. */
+static int run_linger(long number) {
+  const struct linger wait = {.l_onoff = 1, .l_linger = (int)number};
+  const int connection = take_connection();
+  char block[65536] = {0};
+  setsockopt(connection, SOL_SOCKET, SO_LINGER, &wait, sizeof wait);
+  while (send(connection, block, sizeof block, MSG_DONTWAIT) > 0) {
+  }
+  return hang();
+}
+
 static int run_answer_then_hang(long number) {
   (void)number;
   answer(take_connection(), "answered\n");
@@ -402,6 +413,7 @@ static const struct behaviour behaviours[] = {
     {"garbage", run_garbage, 4, "writes N blocks to /control.sock before and after"},
     {"send-fds", run_send_fds, 0, "sends 253 descriptors to faasd before and after"},
     {"never-exit", run_never_exit, 0, "receives, sends no byte, hangs"},
+    {"linger", run_linger, 600, "asks for a close that waits N seconds, fills the socket, hangs"},
     {"answer-then-hang", run_answer_then_hang, 0, "answers, closes, hangs"},
     {"partial-then-hang", run_partial_then_hang, 0, "sends one byte, hangs"},
     {"flood-stdout", run_flood_stdout, 64, "writes N MiB to stdout, answers"},

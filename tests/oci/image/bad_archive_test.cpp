@@ -226,10 +226,43 @@ TEST_CASE("a config that is no image's, or another machine's, is refused") {
        "wrong_platform"},
       {"no architecture", with_config([](json& c) { c.erase("architecture"); }), "wrong_platform"},
   });
+  check_all({
+      {"nested beyond every stack", with_config([](json& c) {
+         c["x"] = json::parse(std::string(500, '[') + std::string(500, ']'));
+       }),
+       "bad_config"},
+      {"more variables than a process may have",
+       with_config([](json& c) { c["config"]["Env"] = std::vector<std::string>(2000, "A=1"); }),
+       "bad_config"},
+      {"a PATH of thousands of directories",
+       with_config([](json& c) { c["config"]["Env"] = {"PATH=" + std::string(5000, ':')}; }),
+       "bad_config"},
+      {"a working directory longer than a path",
+       with_config([](json& c) { c["config"]["WorkingDir"] = "/" + std::string(5000, 'x'); }),
+       "bad_config"},
+      {"an argument longer than exec takes",
+       with_config([](json& c) { c["config"]["Cmd"] = {std::string(200'000, 'x')}; }),
+       "bad_config"},
+  });
   Store store;
   CHECK(store.import(with_config([](json& c) { c["config"] = nullptr; })).message == "");
   CHECK(store.import(with_config([](json& c) { c["config"]["Labels"]["a\nb"] = "\x1b[2J"; }))
             .message == "");
+}
+
+TEST_CASE("a manifest that names one layer thousands of times is refused before any work") {
+  NEEDS_ROOT();
+  builder::SavedImage saved = two_layers();
+  const auto repeat = [](json& list) {
+    const json first = list[0];
+    for (int i = 0; i < 3000; ++i) list.push_back(first);
+  };
+  saved.change_config = [&](json& c) { repeat(c["rootfs"]["diff_ids"]); };
+  saved.change_manifest = [&](json& m) { repeat(m[0]["Layers"]); };
+  Store store;
+  const Outcome outcome = store.import(docker_save(saved));
+  CHECK(outcome.reason == sys::Refusal::too_large);
+  CHECK(outcome.message.find("128 layers") != std::string::npos);
 }
 
 TEST_CASE("a layer that is damaged, no tar, or packed in an unknown way is named") {

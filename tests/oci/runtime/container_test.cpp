@@ -63,6 +63,18 @@ TEST_CASE("every mount is nosuid, and only /tmp and /dev/shm can be written to b
   CHECK(sized == std::set<std::string>{"/tmp", "/dev/shm"});
 }
 
+TEST_CASE("a handler cannot make the daemon's close linger, by no road") {
+  const nlohmann::json seccomp = runtime::to_oci_spec(example())["linux"]["seccomp"];
+  CHECK(seccomp["architectures"].size() == 1);
+  std::set<std::string> names;
+  for (const auto& rule : seccomp["syscalls"]) {
+    CHECK(rule["action"] == "SCMP_ACT_ERRNO");
+    for (const auto& name : rule["names"]) names.insert(name.get<std::string>());
+  }
+  CHECK(names == std::set<std::string>{"setsockopt", "io_uring_setup", "io_uring_enter",
+                                       "io_uring_register"});
+}
+
 TEST_CASE("limits become the runtime's numbers") {
   const nlohmann::json resources = runtime::to_oci_spec(example())["linux"]["resources"];
   CHECK(resources["memory"]["limit"] == (64U << 20));

@@ -69,6 +69,39 @@ TEST_CASE("a tree deeper than any path name is removed with few descriptors") {
   CHECK_FALSE(fs::exists(scratch.path() / "tree"));
 }
 
+TEST_CASE("a tree cannot choose the names that removing it needs") {
+  const support::Scratch scratch;
+  const fs::path tree = scratch.path() / "tree";
+  for (int i = 0; i < 20; ++i) {
+    fs::create_directories(tree / (".deep-" + std::to_string(i)) / "x");
+    fs::path deep = tree / std::string(1, static_cast<char>('a' + i));
+    for (int depth = 0; depth < 100; ++depth) deep /= "d";
+    fs::create_directories(deep);
+  }
+  sys::remove_tree(tree);
+  CHECK_FALSE(fs::exists(tree));
+}
+
+TEST_CASE("a directory that others can change is not private, wherever on the way") {
+  const support::Scratch scratch;
+  const fs::path inner = scratch.path() / "outer/inner";
+  fs::create_directories(inner);
+  CHECK_NOTHROW(sys::check_private_directory(inner));
+  fs::permissions(inner, fs::perms::all);
+  CHECK_THROWS_AS(sys::check_private_directory(inner), sys::Refused);
+  fs::permissions(inner, fs::perms::all | fs::perms::sticky_bit);
+  CHECK_THROWS_AS(sys::check_private_directory(inner), sys::Refused);
+  fs::permissions(inner, fs::perms::owner_all);
+  fs::permissions(inner.parent_path(), fs::perms::all);
+  CHECK_THROWS_AS(sys::check_private_directory(inner), sys::Refused);
+  fs::permissions(inner.parent_path(), fs::perms::all | fs::perms::sticky_bit);
+  CHECK_NOTHROW(sys::check_private_directory(inner));
+  if (::geteuid() == 0) {
+    REQUIRE(::chown(inner.parent_path().c_str(), 65534, 65534) == 0);
+    CHECK_THROWS_AS(sys::check_private_directory(inner), sys::Refused);
+  }
+}
+
 TEST_CASE("open_in_root resolves every link inside the root") {
   const support::Scratch scratch;
   fs::create_directories(scratch.path() / "etc");

@@ -120,6 +120,17 @@ TEST_CASE("one byte of payload is noticed, whoever wrote it") {
   CHECK(sys::has_sent_bytes(tcp.server.get()));
 }
 
+TEST_CASE("closing does not wait, whatever lingering was asked for") {
+  Pair tcp = tcp_pair();
+  const linger forever{1, 600};
+  REQUIRE(::setsockopt(tcp.server.get(), SOL_SOCKET, SO_LINGER, &forever, sizeof forever) == 0);
+  const std::string block(65536, 'x');
+  while (::send(tcp.server.get(), block.data(), block.size(), MSG_DONTWAIT) > 0) {
+  }
+  sys::close_without_linger(tcp.server);  // would take ten minutes: the client reads nothing
+  CHECK_FALSE(tcp.server);
+}
+
 TEST_CASE("a socket is found in a process by its name and taken from it") {
   const Pair tcp = tcp_pair();
   std::size_t budget = 1000;
