@@ -319,6 +319,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     before = MachineSnapshot()
     temp_dir = tempfile.mkdtemp(prefix="faasd-test-")
+    os.chmod(temp_dir, 0o755)  # some tests let another user in, up to what they test
     os.environ["TMPDIR"] = temp_dir
     totals = Totals()
     totals.only = only
