@@ -26,8 +26,8 @@ struct Quota {
   std::uint64_t layers = 128;
   // Members of the outer archive: three a layer and a few documents; more is no image.
   std::uint64_t archive_members = 4096;
-  // One JSON document. A config with a history of 127 layers has 100 kB; parsed, a hostile one takes
-  // 30 times its length.
+  // One JSON document. A config with a history of 127 layers has 100 kB; parsed, a hostile one
+  // takes 30 times its length.
   std::uint64_t document_bytes = 1ULL << 20;
   // All documents together: they are the only part of an archive that is held in memory.
   std::uint64_t documents_bytes = 4ULL << 20;

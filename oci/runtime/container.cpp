@@ -1,12 +1,12 @@
 #include "oci/runtime/container.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
+
+#include "oci/sys/socket.h"
 
 namespace runtime {
 namespace {
@@ -67,13 +67,14 @@ json mounts(const Container& container) {
 // the 32-bit system calls, which would go past this rule: naming one architecture forbids all
 // others.
 json seccomp() {
+  const sys::SocketOption linger = sys::linger_option();
   json list = json::array();
   list.push_back({{"names", {"setsockopt"}},
                   {"action", "SCMP_ACT_ERRNO"},
                   {"errnoRet", EPERM},
                   {"args",
-                   {{{"index", 1}, {"value", SOL_SOCKET}, {"op", "SCMP_CMP_EQ"}},
-                    {{"index", 2}, {"value", SO_LINGER}, {"op", "SCMP_CMP_EQ"}}}}});
+                   {{{"index", 1}, {"value", linger.level}, {"op", "SCMP_CMP_EQ"}},
+                    {{"index", 2}, {"value", linger.name}, {"op", "SCMP_CMP_EQ"}}}}});
   list.push_back({{"names", {"io_uring_setup", "io_uring_enter", "io_uring_register"}},
                   {"action", "SCMP_ACT_ERRNO"},
                   {"errnoRet", ENOSYS}});

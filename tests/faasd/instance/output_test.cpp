@@ -59,8 +59,7 @@ TEST_CASE("each line of output is one line of the log, an unfinished one at the 
 TEST_CASE("a flood is cut, and the log says how much was dropped") {
   const std::string flood(1 << 20, '\n');
   const auto lines = logged_for(flood);
-  CHECK(lines.size() <=
-        function::bounds::kMaxLoggedOutput / function::bounds::kLoggedLineCost + 2);
+  CHECK(lines.size() <= function::bounds::kMaxLoggedOutput / function::bounds::kLoggedLineCost + 2);
   CHECK(lines.back()["event"] == "output_cut");
   CHECK(lines.back()["dropped_bytes"].get<std::size_t>() > (1 << 19));
 }
