@@ -97,6 +97,20 @@ deploy_hello() {
   "$bin/faas" "$@" new hello -f build/release/hello.tar
 }
 
+usage() {
+  cat <<END
+sudo ./run.sh [FLAG…]   build, start faasd with these flags of it (man faasd), deploy an example
+sudo ./run.sh stop      stop the faasd that was started before
+END
+}
+
+# Before anything is installed or stopped.
+case ${1:-} in
+  -h | --help) usage && exit 0 ;;
+  '' | stop | --?*) ;;
+  *) usage >&2 && die "there is no '$1'" ;;
+esac
+
 [ "$(id -u)" -eq 0 ] || die "needs root (containers, cgroups, loopback addresses): sudo ./run.sh"
 export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 

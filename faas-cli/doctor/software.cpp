@@ -25,7 +25,7 @@ Check check_daemon(const DaemonClient& client) {
     const bool refused = failure.exit_code() == ExitCode::refused;
     return {"daemon", Outcome::warn, failure.what(),
             refused ? "give a token, or be root or in the group faas"
-                    : "start it (systemctl start faasd) if it should run here"};
+                    : "start it (systemctl start faasd, or ./run.sh) if it should run here"};
   }
 }
 

@@ -42,7 +42,6 @@ inline constexpr milliseconds kMinTimeout{1};
 inline constexpr milliseconds kMaxTimeout{24 * 3'600'000};
 inline constexpr std::uint32_t kMaxConcurrency = 8'192;
 inline constexpr std::uint32_t kMaxQueue = 8'192;
-inline constexpr std::uint32_t kMaxWarm = 1'024;
 inline constexpr std::size_t kMaxEnvEntries = 1'024;
 inline constexpr std::size_t kMaxEnvBytes = 128u << 10;  // of one entry: MAX_ARG_STRLEN, execve(2)
 inline constexpr std::size_t kMaxEnvTotalBytes = 1u << 20;

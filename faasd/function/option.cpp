@@ -93,6 +93,12 @@ void set_mode(Options& options, const std::string& key, const std::string& text)
   options.mode = text;
 }
 
+// Every instance is launched for its connection; an option that did nothing would be a lie.
+void set_warm(Options& options, const std::string& key, const std::string& text) {
+  if (text != "0") bad(key, text, "0, since no instance is kept warm yet");
+  options.warm = 0;
+}
+
 using Setter = std::function<void(Options&, const std::string&, const std::string&)>;
 struct Option {
   std::string_view key;
@@ -134,8 +140,7 @@ const std::array<Option, 13>& options_table() {
       {"protocol", [](Options& o, const auto&, const auto& t) { o.protocol = protocol_from(t); }},
       {"launcher", [](Options& o, const auto&, const auto& t) { o.launcher = t; }},
       {"mode", set_mode},
-      {"warm",
-       [](Options& o, const auto& k, const auto& t) { o.warm = count(k, t, 0, bounds::kMaxWarm); }},
+      {"warm", set_warm},
   }};
   return table;
 }

@@ -161,6 +161,9 @@ Receipt Instance::receipt() const {
   if (state_ == State::killed) {
     receipt.outcome = kill_outcome_;
     receipt.reason = receipt.summary = kill_reason_;
+    if (!served_ && kill_outcome_ == Outcome::timeout) {
+      receipt.reason = receipt.summary += " and never took its connection";
+    }
   } else if (launch_failure_) {
     receipt.outcome = Outcome::launch_failed;
     receipt.reason = launch_failure_->reason;
@@ -168,7 +171,8 @@ Receipt Instance::receipt() const {
   } else if (!served_) {
     receipt.outcome = Outcome::launch_failed;
     receipt.reason = receipt.summary = "the handler ended (" + exit_status_->describe() +
-                                       ") before it took its connection from /control.sock";
+                                       ") before it took its connection from /control.sock; "
+                                       "docs/PROTOCOL.md says how a handler does";
   } else if (exit_status_->signaled) {
     receipt.outcome = Outcome::signal;
     receipt.reason = exit_status_->describe();
