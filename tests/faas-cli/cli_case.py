@@ -1,6 +1,6 @@
 """What the tests of the real `faas` share: how it is started, and a daemon of the test's own.
 
-FAAS names the binary.
+FAAS names the binary, if it is not that of the release build.
 """
 
 import os
@@ -11,7 +11,8 @@ import unittest
 
 from fake_daemon import FakeDaemon
 
-FAAS = os.environ.get("FAAS", "faas")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FAAS = os.environ.get("FAAS") or os.path.join(ROOT, "build", "release", "bin", "faas")
 # Far more than anything here takes; only a hang reaches it.
 DEADLINE_SECONDS = 60
 MIB = 1 << 20
