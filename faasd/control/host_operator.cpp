@@ -244,6 +244,7 @@ std::vector<FunctionStatus> HostOperator::list() {
   }
   return household_.loop.call([&] {
     std::vector<FunctionStatus> functions;
+    functions.reserve(blueprints.size());
     for (const auto& blueprint : blueprints) {
       functions.push_back(
           status_of(*blueprint, household_.dispatcher.counts(blueprint->function.name)));

@@ -5,7 +5,6 @@
 
 #include <sys/types.h>
 
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,7 +17,9 @@ struct Ipv4 {
   std::uint32_t bits = 0;  // host byte order
 
   std::string to_string() const;
-  auto operator<=>(const Ipv4&) const = default;
+  bool operator==(const Ipv4&) const = default;
+  bool operator<(const Ipv4& other) const noexcept { return bits < other.bits; }
+  bool operator<=(const Ipv4& other) const noexcept { return bits <= other.bits; }
 };
 
 // Dotted quad; empty for anything else.

@@ -13,7 +13,7 @@ namespace sys {
 
 class Signals {
  public:
-  explicit Signals(std::initializer_list<int> signals);
+  Signals(std::initializer_list<int> signals);
 
   // Calls back on the loop's thread with the number of each signal that arrives.
   EventLoop::Watch watch(EventLoop& loop, std::function<void(int)> callback);
