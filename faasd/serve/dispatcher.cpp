@@ -233,13 +233,13 @@ void Dispatcher::on_ended(const ServicePtr& service, sys::UniqueFd client,
 
 void Dispatcher::on_gone(const ServicePtr& service, const std::string& id,
                          Clock::time_point started) {
-  const ServicePtr keep = service;  // the instance's callbacks, this one included, go with it
-  instances_.erase(id);
+  // Its callbacks, which hold this very call and `service`, go with it: not before the end.
+  const auto gone = instances_.extract(id);
   --host_.instances;
-  --keep->live;
-  keep->mean_time = follow(keep->mean_time, since(started));
+  --service->live;
+  service->mean_time = follow(service->mean_time, since(started));
   start_waiting();
-  check_drained(keep);
+  check_drained(service);
 }
 
 void Dispatcher::log_refusal(const Service& service, const std::string& reason,

@@ -29,8 +29,7 @@ std::string last_message(const std::filesystem::path& log_file) {
     return "its log is too long to read";
   }
   while (!text.empty() && text.back() == '\n') text.pop_back();
-  const std::string line =
-      text.substr(text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n'));
+  std::string line = text.substr(text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n'));
   const nlohmann::json entry = nlohmann::json::parse(line, nullptr, false);
   if (!entry.is_object() || !entry.contains("msg") || !entry["msg"].is_string()) return line;
   return entry["msg"].get<std::string>();

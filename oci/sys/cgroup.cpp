@@ -47,7 +47,7 @@ std::string own_v2_cgroup() {
 // A cgroup that holds us alone and is not the root was made for us by a service manager. Its
 // processes move to a leaf, so that instances can live beside it.
 std::string claim_delegated_cgroup(const CgroupHierarchy& v2) {
-  const std::string own = own_v2_cgroup();
+  std::string own = own_v2_cgroup();
   if (own == "/") return "";
   const std::filesystem::path directory = v2.mount_point / own.substr(1);
   if (read_pids(directory / "cgroup.procs") != std::vector<pid_t>{::getpid()}) return "";
