@@ -75,6 +75,7 @@ TEST_CASE("a full pool says so, and what is free again is given again") {
     const support::Scratch scratch;
     function::AddressPool pool(function::Subnet("10.9.8.0/28"), scratch.path() / "journal");
     std::vector<function::AddressLease> leases;
+    leases.reserve(5);
     for (int i = 0; i < 5; ++i) leases.push_back(pool.lease());
     CHECK(code_of([&] { pool.lease(); }) == "no_address");
     leases.erase(leases.begin() + 2);
@@ -103,8 +104,8 @@ TEST_CASE("after a crash exactly the addresses of the journal leave, and only wi
                                 std::string(address) == "127.77.0.12" ? "lo" : "lo:faas");
     }
     // .10 is ours; .11 has our label, but is another daemon's; .12 was taken over by a person.
-    std::ofstream(journal / "127.77.0.10");
-    std::ofstream(journal / "127.77.0.12");
+    std::ofstream(journal / "127.77.0.10") << "";
+    std::ofstream(journal / "127.77.0.12") << "";
     CHECK(pool.remove_leftovers() == 1);
     CHECK_FALSE(on_loopback("127.77.0.10"));
     CHECK(on_loopback("127.77.0.11"));

@@ -42,7 +42,7 @@ TEST_CASE("a torn, foreign or misnamed file is set aside, and the others load") 
   store.save(named("good"));
   const fs::path directory = scratch.path() / "functions";
   std::ofstream(directory / "torn.json") << "{\"name\": \"torn\", \"versi";
-  std::ofstream(directory / "empty.json");
+  std::ofstream(directory / "empty.json") << "";
   fs::copy_file(directory / "good.json", directory / "other.json");
   std::ofstream(directory / "left.json.tmp") << "half";
   const auto loaded = store.load();

@@ -49,7 +49,8 @@ TEST_CASE("a file that lacks a field, or has one of another type, is named corru
     return function;
   }());
   CHECK_NOTHROW(function::function_from_json(good));
-  for (const auto& [key, value] : good.items()) {
+  for (const auto& item : good.items()) {
+    const std::string& key = item.key();
     CAPTURE(key);
     nlohmann::json without = good;
     without.erase(key);

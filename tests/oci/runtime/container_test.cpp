@@ -43,8 +43,8 @@ TEST_CASE(
     CHECK_FALSE(entry.contains("path"));
   }
   CHECK(types == std::set<std::string>{"pid", "network", "ipc", "uts", "mount", "cgroup"});
-  for (const auto& [set, capabilities] : spec["process"]["capabilities"].items()) {
-    CHECK_MESSAGE(capabilities.empty(), set);
+  for (const auto& set : spec["process"]["capabilities"].items()) {
+    CHECK_MESSAGE(set.value().empty(), set.key());
   }
   CHECK(spec["process"]["capabilities"].size() == 5);
   CHECK(spec["process"]["noNewPrivileges"] == true);

@@ -16,7 +16,7 @@ std::string output_of(std::vector<std::string> argv) {
   options.stdout_fd = pipe.write_end.get();
   sys::Subprocess process(options);
   pipe.write_end.reset();
-  const std::string text = sys::read_fd(pipe.read_end.get(), 1 << 20, "output");
+  std::string text = sys::read_fd(pipe.read_end.get(), 1 << 20, "output");
   CHECK(process.wait().success());
   return text;
 }
