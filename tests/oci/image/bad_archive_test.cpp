@@ -335,9 +335,9 @@ TEST_CASE("I22: bombs are stopped at a bound, and the disk is as it was") {
                                   file("c.json", "{" + std::string(9'000, ' '))})},
   };
   Store store(quota);
-  for (const auto& [what, archive] : cases) {
-    CAPTURE(std::string(what));
-    const Outcome outcome = store.import(archive);
+  for (const auto& given : cases) {
+    CAPTURE(std::string(given.first));
+    const Outcome outcome = store.import(given.second);
     CAPTURE(outcome.message);
     CHECK(outcome.code == "too_large");
     CHECK(outcome.reason == sys::Refusal::too_large);

@@ -115,12 +115,12 @@ TEST_CASE("a user is a name or a number, with or without a group") {
 }
 
 TEST_CASE("a hostile passwd file misleads nobody") {
+  constexpr char kPasswd[] =
+      "short\n:::::\nwraps:x:4294967296:0::/:\nminus:x:-1:-1::/:\n"
+      "odd:x:5:5::relative:\nbell:x:6:6::/a\x07:\n"
+      "nul\0:x:8:8::/nul:\nfirst:x:9:9::/one:\nfirst:x:0:0::/two:\nlast:x:3:4";
   Rootfs image;
-  image.write("etc/passwd",
-              std::string("short\n:::::\nwraps:x:4294967296:0::/:\nminus:x:-1:-1::/:\n"
-                          "odd:x:5:5::relative:\nbell:x:6:6::/a\x07:\n"
-                          "nul\0:x:8:8::/nul:\nfirst:x:9:9::/one:\nfirst:x:0:0::/two:\nlast:x:3:4",
-                          160));
+  image.write("etc/passwd", std::string(kPasswd, sizeof kPasswd - 1));
   CHECK(image.user("wraps") == "unknown_user");
   CHECK(image.user("minus") == "unknown_user");
   CHECK(image.user("odd") == "5:5 /");

@@ -223,6 +223,7 @@ TEST_CASE("two imports of one image at once both succeed and make one directory"
   const std::string archive = docker_save(hello());
   std::vector<std::shared_ptr<const image::Image>> images(4);
   std::vector<std::thread> threads;
+  threads.reserve(images.size());
   for (auto& image : images) {
     threads.emplace_back([&] {
       const auto import = store.store()->begin_import();

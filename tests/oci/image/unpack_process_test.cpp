@@ -41,7 +41,7 @@ std::string status_field(const std::string& pid, const std::string& name) {
 // A program in the place of `faasd unpack-image` that does what the script says.
 std::filesystem::path script(const fixture::TemporaryDirectory& directory,
                              const std::string& body) {
-  const auto path = directory.path() / "program";
+  auto path = directory.path() / "program";
   std::ofstream(path) << "#!/bin/sh\n" << body << "\n";
   ::chmod(path.c_str(), 0755);
   return path;
