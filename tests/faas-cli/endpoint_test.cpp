@@ -11,7 +11,7 @@ using cli::EndpointFlags;
 
 namespace {
 
-cli::Environment table(std::map<std::string, std::string> variables) {
+cli::Environment table(const std::map<std::string, std::string>& variables) {
   return [variables](const char* name) -> std::optional<std::string> {
     const auto found = variables.find(name);
     if (found == variables.end()) return std::nullopt;
