@@ -20,7 +20,7 @@ inline constexpr std::size_t kMaxInstances = 8'192;
 inline constexpr std::size_t kMaxQueued = 8'192;
 // Launches at once, per processor: a launch alternates between computing and waiting for the kernel
 // (grace periods of cgroups and namespaces); with fewer the processors idle, with many more every
-// launch only gets slower. Measured, docs/PERFORMANCE.md.
+// launch only gets slower. See docs/PERFORMANCE.md.
 inline constexpr std::size_t kLaunchesPerProcessor = 4;
 
 // The kernel's own backlog of connections that are not accepted yet, per function.
