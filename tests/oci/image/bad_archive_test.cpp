@@ -303,6 +303,8 @@ TEST_CASE("I22: bombs are stopped at a bound, and the disk is as it was") {
   std::vector<Item> many;
   std::string deep;
   std::vector<Item> members;
+  many.reserve(600);
+  members.reserve(60);
   for (int i = 0; i < 600; ++i) many.push_back(file("f" + std::to_string(i)));
   for (int i = 0; i < 30; ++i) deep += "d/";
   for (int i = 0; i < 60; ++i) members.push_back(file("f" + std::to_string(i)));
