@@ -6,13 +6,17 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <future>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <type_traits>
 #include <unordered_map>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "oci/sys/unique_fd.h"
@@ -83,14 +87,24 @@ class EventLoop {
   // call it on the loop thread. Throws std::future_error if the loop stops first.
   template <typename F>
   std::invoke_result_t<F> call(F function) {
-    auto task =
-        std::make_shared<std::packaged_task<std::invoke_result_t<F>()>>(std::move(function));
-    std::future<std::invoke_result_t<F>> result = task->get_future();
+    using Result = std::invoke_result_t<F>;
+    struct Task {
+      F function;
+      std::promise<Outcome<Result>> promise;
+    };
+    auto task = std::make_shared<Task>(Task{std::move(function), {}});
+    std::future<Outcome<Result>> future = task->promise.get_future();
     post([task = std::move(task)]() mutable {
-      (*task)();
+      task->promise.set_value(outcome_of<Result>(task->function));
       task.reset();
     });
-    return result.get();
+    Outcome<Result> outcome = future.get();
+    if (outcome.error) {
+      std::rethrow_exception(std::move(outcome.error));
+    }
+    if constexpr (!std::is_void_v<Result>) {
+      return std::move(*outcome.value);
+    }
   }
 
   void run();   // until stop(); may be run again
@@ -100,6 +114,29 @@ class EventLoop {
   struct Entry {
     std::function<void(Events)> callback;
   };
+
+  // What a called function came to. An exception travels as a value that the caller takes whole: in
+  // a future's own state the loop thread could be the last to drop it, while the caller reads it.
+  template <typename R>
+  struct Outcome {
+    std::optional<std::conditional_t<std::is_void_v<R>, std::monostate, R>> value;
+    std::exception_ptr error;
+  };
+
+  template <typename R, typename F>
+  static Outcome<R> outcome_of(F& function) {
+    Outcome<R> outcome;
+    try {
+      if constexpr (std::is_void_v<R>) {
+        function();
+      } else {
+        outcome.value.emplace(function());
+      }
+    } catch (...) {
+      outcome.error = std::current_exception();
+    }
+    return outcome;
+  }
 
   int wait_timeout_ms() const;
   void fire_timers();
