@@ -1,31 +1,64 @@
 """Image archives as `docker save` (engine 20.10) writes them, made from a description and without
 Docker; also every kind of broken one. Deterministic: the same description gives the same bytes.
+OCI layouts of the same descriptions: oci_layout.py.
 
     image = ImageTar([[file("handler", binary, mode=0o755)]], {"Entrypoint": ["/handler"]})
     image.write(path)
     ImageTar(..., fault=Fault.WRONG_LAYER_DIGEST).write(path)
+    several([image, other])
+    rewritten(image.build(), lambda members: members.reverse())
 """
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import copy
 import dataclasses
 import enum
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import platform
+import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from tar_raw import Raw, padded
 
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 COPY_BYTES = 1 << 20
 CREATED = "1970-01-01T00:00:00Z"
+
+
+class Compression(enum.Enum):
+    """How a layer, or a whole archive, is packed."""
+
+    NONE = ""
+    GZIP = "gzip"
+    ZSTD = "zstd"
+    XZ = "xz"
+    BZIP2 = "bzip2"
+
+    def pack(self, data: bytes) -> bytes:
+        """Raises FileNotFoundError where zstd(1) is not installed: Python 3.11 has no zstd."""
+        match self:
+            case Compression.GZIP:
+                return gzip.compress(data, 6, mtime=0)
+            case Compression.ZSTD:
+                return subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE,
+                                      check=True).stdout
+            case Compression.XZ:
+                return lzma.compress(data)
+            case Compression.BZIP2:
+                return bz2.compress(data)
+        return data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +101,7 @@ class Entry:
     mtime: int = 0
     device: tuple[int, int] = (0, 0)
     pax: dict[str, str] = dataclasses.field(default_factory=dict)
+    format: int = tarfile.PAX_FORMAT  # GNU_FORMAT: names go in as bytes, long ones in GNU's way
 
 
 def file(path: str, content: bytes | Path | Filler = b"", mode: int = 0o644, **more: Any) -> Entry:
@@ -109,6 +143,25 @@ def opaque(path: str) -> Entry:
     return file(f"{path}/.wh..wh..opq" if path else ".wh..wh..opq")
 
 
+def xattrs(**values: bytes) -> dict[str, str]:
+    """PAX records of extended attributes; `user_colour` is user.colour."""
+    return {
+        f"SCHILY.xattr.{name.replace('_', '.', 1)}": value.decode("utf-8", "surrogateescape")
+        for name, value in values.items()
+    }
+
+
+def pax_sparse(path: str, size: int, pieces: list[tuple[int, bytes]], **more: Any) -> Entry:
+    """A sparse file in the form that GNU tar calls PAX 1.0: the map stands before the content."""
+    numbers = [len(pieces) + 1, *(n for at, data in pieces for n in (at, len(data))), size, 0]
+    sparse_map = padded(b"".join(b"%d\n" % number for number in numbers))
+    parent, _, name = path.rpartition("/")
+    records = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": path,
+               "GNU.sparse.realsize": str(size)}
+    return file(f"{parent}/GNUSparseFile.0/{name}".lstrip("/"),
+                sparse_map + b"".join(data for _, data in pieces), pax=records, **more)
+
+
 class Fault(enum.Enum):
     """What is wrong with an archive; everything else about it is right."""
 
@@ -135,13 +188,14 @@ class ImageTar:
     """An image: layers from the lowest to the highest, each a list of entries or the bytes of a
     tar, and the runtime part of its config: Entrypoint, Cmd, Env, WorkingDir, User, Labels."""
 
-    layers: list[list[Entry] | bytes]
+    layers: list[list[Entry | Raw] | bytes]
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     name: str = "test:latest"
     architecture: str = MACHINES.get(platform.machine(), platform.machine())
     os: str = "linux"
     manifest_first: bool = False  # `docker save` writes it after the layers
     link_same_layers: bool = True  # a layer that occurs twice is a symlink, as in `docker save`
+    layer_compression: Compression = Compression.NONE
     fault: Fault = Fault.NONE
 
     def write(self, path: str | os.PathLike[str]) -> Path:
@@ -159,8 +213,8 @@ class ImageTar:
     def digest(self) -> str:
         """The image's name by content, `sha256:…` of its config."""
         with contextlib.ExitStack() as stack:
-            layers = [stack.enter_context(_Layer(layer)) for layer in self.layers]
-            return "sha256:" + _sha256(self._config_bytes([layer.digest for layer in layers]))
+            layers = [stack.enter_context(Layer(layer)) for layer in self.layers]
+            return "sha256:" + _sha256(self.config_bytes([layer.digest for layer in layers]))
 
     def write_to(self, out: BinaryIO) -> None:
         if self.fault is Fault.EMPTY:
@@ -169,7 +223,7 @@ class ImageTar:
             out.write(b"this is no archive\n" * 512)
             return
         with contextlib.ExitStack() as stack:
-            layers = [stack.enter_context(_Layer(layer)) for layer in self._faulty_layers()]
+            layers = [stack.enter_context(Layer(layer)) for layer in self._faulty_layers()]
             if self.fault is Fault.TRUNCATED:
                 whole = io.BytesIO()
                 last_layer_at = self._write_members(whole, layers)
@@ -177,12 +231,12 @@ class ImageTar:
             else:
                 self._write_members(out, layers)
 
-    def _faulty_layers(self) -> list[list[Entry] | bytes]:
+    def _faulty_layers(self) -> list[list[Entry | Raw] | bytes]:
         if self.fault is Fault.LAYER_NOT_A_TAR:
             return [*self.layers[:-1], b"this is no layer\n" * 512]
         return self.layers
 
-    def _config_bytes(self, diff_ids: list[str]) -> bytes:
+    def config_bytes(self, diff_ids: list[str]) -> bytes:
         if self.fault is Fault.CONFIG_NOT_JSON:
             return b"{not json"
         if self.fault is Fault.FEWER_DIFF_IDS:
@@ -210,10 +264,10 @@ class ImageTar:
                 layer_names = ["../../../../etc/passwd", *layer_names[1:]]
         return _json([{"Config": config_name, "RepoTags": [self.name], "Layers": layer_names}])
 
-    def _write_members(self, out: BinaryIO, layers: list[_Layer]) -> int:
+    def _write_members(self, out: BinaryIO, layers: list[Layer]) -> int:
         """Returns where the header of the last layer starts."""
         ids = [_sha256(f"{at} {layer.digest}".encode()) for at, layer in enumerate(layers)]
-        config = self._config_bytes([layer.digest for layer in layers])
+        config = self.config_bytes([layer.digest for layer in layers])
         config_name = _sha256(config) + ".json"
         if self.fault is Fault.WRONG_CONFIG_DIGEST:
             config = config.replace(b"1970", b"1971", 1)
@@ -241,7 +295,7 @@ class ImageTar:
         return {"id": ids[at], **parent, "created": CREATED, "os": self.os}
 
     def _add_layer(
-        self, archive: tarfile.TarFile, ids: list[str], layers: list[_Layer], at: int
+        self, archive: tarfile.TarFile, ids: list[str], layers: list[Layer], at: int
     ) -> None:
         if self.fault is Fault.MISSING_LAYER and at == len(layers) - 1:
             return
@@ -254,13 +308,17 @@ class ImageTar:
         info.size = layers[at].size
         flipped = self.fault is Fault.WRONG_LAYER_DIGEST and at == 0
         with layers[at].open(flipped) as stream:
+            if self.layer_compression is not Compression.NONE:
+                packed = self.layer_compression.pack(stream.read())
+                _add(archive, file(path, packed))
+                return
             archive.addfile(info, stream)
 
 
-class _Layer:
+class Layer:
     """A layer's tar in an unnamed file, with its digest."""
 
-    def __init__(self, content: list[Entry] | bytes) -> None:
+    def __init__(self, content: list[Entry | Raw] | bytes) -> None:
         self._file = tempfile.TemporaryFile()
         if isinstance(content, bytes):
             self._file.write(content)
@@ -273,7 +331,7 @@ class _Layer:
             digest.update(block)
         self.digest = digest.hexdigest()
 
-    def __enter__(self) -> _Layer:
+    def __enter__(self) -> Layer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -291,11 +349,61 @@ class _Layer:
         return io.BytesIO(bytes(content))
 
 
-def write_layer(out: BinaryIO, entries: Iterable[Entry]) -> None:
+def write_layer(out: BinaryIO, entries: Iterable[Entry | Raw]) -> None:
     """A layer's tar: the entries in the given order, names unchecked."""
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8",
+                      errors="surrogateescape") as archive:
         for entry in entries:
             _add(archive, entry)
+
+
+def layer_bytes(entries: Iterable[Entry | Raw]) -> bytes:
+    out = io.BytesIO()
+    write_layer(out, entries)
+    return out.getvalue()
+
+
+def rewritten(archive: bytes, change: Callable[[list[tuple[str, Any]]], Any]) -> bytes:
+    """A copy of an outer archive; `change` gets the list of its members and may do what it likes
+    with it: (name, bytes), or (name, None) for a directory, or (name, target) for a link."""
+    members: list[tuple[str, Any]] = []
+    with tarfile.open(fileobj=io.BytesIO(archive)) as source:
+        for info in source:
+            stream = source.extractfile(info) if info.isreg() else None
+            members.append((info.name, stream.read() if stream else info.linkname or None))
+    change(members)
+    return archive_of(members)
+
+
+def archive_of(members: Iterable[tuple[str, Any]]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as target:
+        for name, content in members:
+            match content:
+                case None:
+                    _add(target, directory(name))
+                case str():
+                    _add(target, symlink(name, content))
+                case _:
+                    _add(target, file(name, content))
+    return out.getvalue()
+
+
+def several(images: list[ImageTar]) -> bytes:
+    """`docker save` of several images at once: one archive, one manifest.json with all of them."""
+    members: dict[str, Any] = {}
+    manifest: list[Any] = []
+
+    def take(parts: list[tuple[str, Any]]) -> None:
+        for name, content in parts:
+            if name == "manifest.json":
+                manifest.extend(json.loads(content))
+            elif name != "repositories":
+                members.setdefault(name, content)
+
+    for image in images:
+        rewritten(image.build(), take)
+    return archive_of([*members.items(), ("manifest.json", _json(manifest))])
 
 
 def program_image(
@@ -319,8 +427,14 @@ def _info(entry: Entry) -> tarfile.TarInfo:
     return info
 
 
-def _add(archive: tarfile.TarFile, entry: Entry) -> None:
+def _add(archive: tarfile.TarFile, entry: Entry | Raw) -> None:
+    if isinstance(entry, Raw):
+        assert archive.fileobj is not None
+        archive.fileobj.write(entry.data)
+        archive.offset += len(entry.data)
+        return
     info = _info(entry)
+    archive.format = entry.format
     match entry.content:
         case Path() as path:
             info.size = path.stat().st_size
