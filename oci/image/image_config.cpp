@@ -108,6 +108,10 @@ void check_bounds(const ImageConfig& config) {
 
 }  // namespace
 
+std::string host_architecture() {
+  return std::string(kHostArchitecture);
+}
+
 json parse_document(std::string_view text, const std::string& code, const std::string& what) {
   try {
     // Too deep is known before the document is: nothing of it has been kept by then.

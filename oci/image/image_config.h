@@ -16,6 +16,9 @@ struct ParsedConfig {
   std::vector<std::string> diff_ids;  // 64 hex digits each, from the lowest layer up
 };
 
+// What images for this machine name it: "amd64", "arm64", …; GOARCH.
+std::string host_architecture();
+
 // A document of any kind, or Refused(invalid, `code`) that names `what`.
 nlohmann::json parse_document(std::string_view text, const std::string& code,
                               const std::string& what);

@@ -299,6 +299,15 @@ std::string read_xattr(int fd, const std::string& name) {
   return value;
 }
 
+std::optional<std::string> read_xattr_if_exists(int fd, const std::string& name) {
+  std::string value(kMaxXattrBytes, '\0');
+  const ssize_t size = ::fgetxattr(fd, name.c_str(), value.data(), value.size());
+  if (size < 0 && (errno == ENODATA || errno == ENOTSUP)) return std::nullopt;
+  if (size < 0) throw_errno("fgetxattr " + name);
+  value.resize(static_cast<std::size_t>(size));
+  return value;
+}
+
 bool set_xattr(int fd, const std::string& name, std::string_view value) {
   if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) return true;
   // ENOSPC speaks of the room for attributes beside the inode, not of the disk.

@@ -70,6 +70,8 @@ void raise_file_limit() noexcept;
 // system stores none.
 std::vector<std::string> list_user_xattrs(int fd);
 std::string read_xattr(int fd, const std::string& name);
+// An attribute of any kind; nothing if the file has none of that name.
+std::optional<std::string> read_xattr_if_exists(int fd, const std::string& name);
 // False if the file system stores no such attribute, or has no room for one of that size.
 bool set_xattr(int fd, const std::string& name, std::string_view value);
 void remove_xattr(int fd, const std::string& name);
