@@ -14,8 +14,17 @@ namespace {
 
 constexpr mode_t kPrivate = 0700;
 
+constexpr const char* kDigestPrefix = "sha256:";
+
 std::string hex_name(const std::string& digest) {
   return std::string(hex_of_digest(digest));
+}
+
+// What is called otherwise is none of ours.
+std::vector<std::string> hexes_in(const std::filesystem::path& directory) {
+  std::vector<std::string> names = sys::list_directory(directory);
+  std::erase_if(names, [](const std::string& name) { return !is_sha256_hex(name); });
+  return names;
 }
 
 }  // namespace
@@ -39,16 +48,12 @@ ImageCatalog::~ImageCatalog() {
 
 void ImageCatalog::load_images() {
   const std::lock_guard lock(mutex_);
-  for (const std::string& name : sys::list_directory(images_)) {
-    if (is_sha256_hex(name)) load_image(name);
-  }
-  std::vector<std::string> layers = sys::list_directory(layers_);
-  std::erase_if(layers, [](const std::string& name) { return !is_sha256_hex(name); });
-  retire_unused_layers(layers);
+  for (const std::string& name : hexes_in(images_)) load_image(name);
+  take_away_unused_layers(nullptr);
 }
 
 // One that cannot be read stays where it is, for people to look at; an import of it takes its
-// place.
+// place, and `collect` removes it.
 void ImageCatalog::load_image(const std::string& name) {
   try {
     ImageRecord record =
@@ -114,7 +119,8 @@ std::shared_ptr<const Image> ImageCatalog::publish(Candidate candidate) {
     }
     sys::sync_directory(layers_);
     const std::filesystem::path home = images_ / hex_name(digest);
-    if (std::filesystem::exists(home)) move_to_trash(home);  // one that could not be loaded
+    if (std::filesystem::exists(home))
+      move_to_trash(home, nullptr);  // one that could not be loaded
     std::filesystem::rename(candidate.directory, home);
     sys::sync_directory(images_);
     Known known;
@@ -169,18 +175,73 @@ void ImageCatalog::release(const std::string& digest) {
   if (found->second.handle.expired()) retire(digest);
 }
 
+void ImageCatalog::release_all_but(const std::set<std::string>& digests) {
+  const std::lock_guard lock(mutex_);
+  take_away_all_but(digests, nullptr);
+  take_away_unused_layers(nullptr);
+}
+
+std::future<Freed> ImageCatalog::collect(const std::optional<std::set<std::string>>& digests) {
+  const std::lock_guard lock(mutex_);
+  const auto collection = std::make_shared<Collection>();
+  std::future<Freed> done = collection->done.get_future();
+  if (digests) take_away_all_but(*digests, collection);
+  for (const std::string& hex : hexes_in(images_)) {
+    if (known_.contains(kDigestPrefix + hex)) continue;
+    move_to_trash(images_ / hex, collection);
+    ++collection->freed.images;
+  }
+  take_away_unused_layers(collection);
+  log_.info("garbage_collected",
+            {{"images", collection->freed.images}, {"layers", collection->freed.layers}});
+  return done;
+}
+
 void ImageCatalog::retire(const std::string& digest) {
+  retire_unused_layers(take_away(digest, nullptr));
+}
+
+std::vector<std::string> ImageCatalog::take_away(const std::string& digest,
+                                                 const CollectionPtr& collection) {
   const auto found = known_.find(digest);
-  move_to_trash(images_ / hex_name(digest));
-  const std::vector<std::string> layers = std::move(found->second.layers);
+  move_to_trash(images_ / hex_name(digest), collection);
+  std::vector<std::string> layers = std::move(found->second.layers);
   known_.erase(found);
   log_.info("image_removed", {{"image", digest}});
-  retire_unused_layers(layers);
+  return layers;
+}
+
+void ImageCatalog::take_away_all_but(const std::set<std::string>& digests,
+                                     const CollectionPtr& collection) {
+  std::vector<std::string> unheld;
+  for (auto& [digest, known] : known_) {
+    if (digests.contains(digest)) continue;
+    known.released = true;  // one that is held goes with its last handle
+    if (known.handle.expired()) unheld.push_back(digest);
+  }
+  for (const std::string& digest : unheld) {
+    take_away(digest, collection);
+    if (collection) ++collection->freed.images;
+  }
+}
+
+// Of all layers at once: for each of thousands, `is_used` would look through thousands of images.
+void ImageCatalog::take_away_unused_layers(const CollectionPtr& collection) {
+  std::set<std::string> used;
+  for (const auto& [hex, count] : pins_) used.insert(hex);
+  for (const auto& [digest, known] : known_) used.insert(known.layers.begin(), known.layers.end());
+  for (const std::string& hex : hexes_in(layers_)) {
+    if (used.contains(hex)) continue;
+    move_to_trash(layers_ / hex, collection);
+    if (collection) ++collection->freed.layers;
+  }
 }
 
 void ImageCatalog::retire_unused_layers(const std::vector<std::string>& diff_hexes) {
   for (const std::string& hex : diff_hexes) {
-    if (!is_used(hex) && std::filesystem::exists(layers_ / hex)) move_to_trash(layers_ / hex);
+    if (!is_used(hex) && std::filesystem::exists(layers_ / hex)) {
+      move_to_trash(layers_ / hex, nullptr);
+    }
   }
 }
 
@@ -192,10 +253,10 @@ bool ImageCatalog::is_used(const std::string& diff_hex) const {
   });
 }
 
-void ImageCatalog::move_to_trash(const std::filesystem::path& path) {
-  const std::filesystem::path trash = staging_ / std::to_string(next_name_++);
+void ImageCatalog::move_to_trash(const std::filesystem::path& path, CollectionPtr collection) {
+  std::filesystem::path trash = staging_ / std::to_string(next_name_++);
   std::filesystem::rename(path, trash);
-  trash_.push_back(trash);
+  trash_.push_back({std::move(trash), std::move(collection)});
   changed_.notify_all();
 }
 
@@ -204,16 +265,17 @@ void ImageCatalog::remove_trash() {
   for (;;) {
     changed_.wait(lock, [&] { return stopping_ || !trash_.empty(); });
     if (trash_.empty()) return;
-    const std::filesystem::path path = std::move(trash_.front());
+    Trash trash = std::move(trash_.front());
     trash_.pop_front();
     removing_ = true;
     lock.unlock();
     try {
-      sys::remove_tree(path);
+      sys::remove_tree(trash.path, trash.collection ? &trash.collection->freed.bytes : nullptr);
     } catch (const std::exception& error) {
       // The next start tries again.
-      log_.error("staging_not_removed", {{"path", path.string()}, {"error", error.what()}});
+      log_.error("staging_not_removed", {{"path", trash.path.string()}, {"error", error.what()}});
     }
+    trash.collection.reset();
     lock.lock();
     removing_ = false;
     changed_.notify_all();

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "oci/image/image.h"
+#include "oci/image/image_store.h"
 #include "oci/sys/log.h"
 
 namespace image {
@@ -69,6 +71,8 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
   // Also takes back a release. Empty if there is no such image.
   std::shared_ptr<const Image> find(const std::string& digest);
   void release(const std::string& digest);
+  void release_all_but(const std::set<std::string>& digests);
+  std::future<Freed> collect(const std::optional<std::set<std::string>>& digests);
   void settle();
   // Ends the thread when it has removed what waits. Handles may outlive this.
   void stop();
@@ -81,13 +85,33 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
     bool released = false;
   };
 
+  // What one `collect` freed so far; shared by all that it put into the trash, and told to whoever
+  // waits when the last of that is off the disk.
+  struct Collection {
+    Freed freed;
+    std::promise<Freed> done;
+    Collection() = default;
+    Collection(const Collection&) = delete;
+    Collection& operator=(const Collection&) = delete;
+    ~Collection() { done.set_value(freed); }
+  };
+  using CollectionPtr = std::shared_ptr<Collection>;
+
+  struct Trash {
+    std::filesystem::path path;
+    CollectionPtr collection;  // none for what was not collected, but released
+  };
+
   void load_images();
   void load_image(const std::string& name);
   std::shared_ptr<const Image> hand_out(Known& known);
   void handle_gone(const std::string& digest) noexcept;
   void retire(const std::string& digest);
+  std::vector<std::string> take_away(const std::string& digest, const CollectionPtr& collection);
+  void take_away_all_but(const std::set<std::string>& digests, const CollectionPtr& collection);
+  void take_away_unused_layers(const CollectionPtr& collection);
   void retire_unused_layers(const std::vector<std::string>& diff_hexes);
-  void move_to_trash(const std::filesystem::path& path);
+  void move_to_trash(const std::filesystem::path& path, CollectionPtr collection);
   bool is_used(const std::string& diff_hex) const;
   void unpin(const std::set<std::string>& diff_hexes) noexcept;
   void remove_trash();
@@ -101,7 +125,7 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
   std::condition_variable changed_;
   std::map<std::string, Known> known_;  // by digest
   std::map<std::string, unsigned> pins_;
-  std::deque<std::filesystem::path> trash_;
+  std::deque<Trash> trash_;
   bool removing_ = false;
   bool stopping_ = false;
   std::uint64_t next_name_ = 0;

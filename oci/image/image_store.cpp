@@ -45,6 +45,14 @@ void ImageStore::release(const std::string& digest) {
   state_->catalog->release(digest);
 }
 
+void ImageStore::release_all_but(const std::set<std::string>& digests) {
+  state_->catalog->release_all_but(digests);
+}
+
+std::future<Freed> ImageStore::collect(const std::optional<std::set<std::string>>& digests) {
+  return state_->catalog->collect(digests);
+}
+
 void ImageStore::settle() {
   state_->catalog->settle();
 }

@@ -9,7 +9,10 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -29,6 +32,13 @@ class Import {
   virtual void write(std::string_view bytes) = 0;
   // The end of the archive: the image is complete, verified and on the disk. Throws sys::Refused.
   virtual std::shared_ptr<const Image> finish() = 0;
+};
+
+// What a collection of garbage took off the disk.
+struct Freed {
+  std::size_t images = 0;
+  std::size_t layers = 0;
+  std::uint64_t bytes = 0;  // of the disk: what other images still link to does not count
 };
 
 class ImageStore {
@@ -54,6 +64,15 @@ class ImageStore {
   // last shared_ptr to it is gone (at once, if there is none). An import or open of the same digest
   // before that keeps it. Returns without waiting for the disk.
   void release(const std::string& digest);
+
+  // Releases every image whose digest is not among these.
+  void release_all_but(const std::set<std::string>& digests);
+
+  // Frees what nobody can use any more: images but these (none, if there are no `digests`), images
+  // that could not be read at the start, and layers of no image. All of it is out of the store when
+  // this returns, and off the disk when the future is ready. What somebody holds goes later, and an
+  // import on its way loses nothing.
+  std::future<Freed> collect(const std::optional<std::set<std::string>>& digests);
 
   // Waits until everything that was released and is unused is off the disk (for shutdown and
   // tests).

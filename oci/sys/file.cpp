@@ -52,12 +52,28 @@ constexpr std::size_t kMaxXattrBytes = 65536;
 
 constexpr int kOpenDirFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
+// What the disk gets back when this name goes: nothing while the file has another one.
+std::uint64_t bytes_behind(int dir_fd, const char* name) {
+  struct stat st {};
+  if (::fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return 0;
+  if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) return 0;
+  return static_cast<std::uint64_t>(st.st_blocks) * S_BLKSIZE;
+}
+
+// False if it is still there, with errno saying why.
+bool remove_name(int dir_fd, const char* name, int flags, std::uint64_t* freed_bytes) {
+  const std::uint64_t bytes = freed_bytes != nullptr ? bytes_behind(dir_fd, name) : 0;
+  if (::unlinkat(dir_fd, name, flags) != 0) return errno == ENOENT;
+  if (freed_bytes != nullptr) *freed_bytes += bytes;
+  return true;
+}
+
 // Removes what is in `top` with an explicit stack: a hostile tree can be deeper than our own stack.
 // Past kMaxOpenLevels the deepest directory is moved up to the top first, so descriptors are
 // bounded.
 constexpr std::size_t kMaxOpenLevels = 64;
 
-void empty_directory(UniqueFd top, const std::string& what) {
+void empty_directory(UniqueFd top, const std::string& what, std::uint64_t* freed_bytes) {
   const dev_t device = device_of(top.get(), what);
   bool moved = false;
   std::vector<Level> stack;
@@ -73,7 +89,7 @@ void empty_directory(UniqueFd top, const std::string& what) {
       stack.pop_back();
       if (stack.empty()) break;
       const int parent = ::dirfd(stack.back().dir.get());
-      if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+      if (!remove_name(parent, name.c_str(), AT_REMOVEDIR, freed_bytes)) {
         // Entries that were moved up or made meanwhile: read that directory once more.
         if (errno != ENOTEMPTY) throw_errno("remove directory " + name + " in " + what);
         ::rewinddir(stack.back().dir.get());
@@ -84,7 +100,7 @@ void empty_directory(UniqueFd top, const std::string& what) {
     }
     if (is_dot(entry->d_name)) continue;
     const std::string name = entry->d_name;
-    if (::unlinkat(dir_fd, name.c_str(), 0) == 0 || errno == ENOENT) continue;
+    if (remove_name(dir_fd, name.c_str(), 0, freed_bytes)) continue;
     if (errno != EISDIR && errno != EPERM) throw_errno("remove " + name + " in " + what);
     if (stack.size() >= kMaxOpenLevels) {
       const std::string up = ".deep-" + random_hex(16);  // no name that the tree could have chosen
@@ -246,13 +262,15 @@ void give_to_group(int directory_fd, const std::string& name, gid_t group) {
   }
 }
 
-void remove_tree(const std::filesystem::path& path) {
-  if (::unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return;
+void remove_tree(const std::filesystem::path& path, std::uint64_t* freed_bytes) {
+  if (remove_name(AT_FDCWD, path.c_str(), 0, freed_bytes) || errno == ENOTDIR) return;
   if (errno != EISDIR && errno != EPERM) throw_errno("remove " + path.string());
   UniqueFd fd(::open(path.c_str(), kOpenDirFlags));
   if (!fd) throw_errno("open directory " + path.string());
-  empty_directory(std::move(fd), path.string());
-  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) throw_errno("remove " + path.string());
+  empty_directory(std::move(fd), path.string(), freed_bytes);
+  if (!remove_name(AT_FDCWD, path.c_str(), AT_REMOVEDIR, freed_bytes)) {
+    throw_errno("remove " + path.string());
+  }
 }
 
 std::vector<std::string> list_directory(const std::filesystem::path& path) {

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -54,8 +55,9 @@ void open_to_group(const std::filesystem::path& directory, gid_t group);
 void give_to_group(int directory_fd, const std::string& name, gid_t group);
 
 // Removes a file or a whole tree, never crossing a symbolic link or a mount point. Bounded memory,
-// any depth. A path that is not there is no error.
-void remove_tree(const std::filesystem::path& path);
+// any depth. A path that is not there is no error. Adds to `freed_bytes` what the disk gets back: a
+// file that has another name elsewhere keeps its blocks.
+void remove_tree(const std::filesystem::path& path, std::uint64_t* freed_bytes = nullptr);
 
 // Makes names that were added to or removed from a directory survive a crash.
 void sync_directory(const std::filesystem::path& path);

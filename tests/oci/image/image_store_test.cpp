@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "oci/sys/error.h"
@@ -177,4 +179,83 @@ TEST_CASE("an image may outlive its store") {
   REQUIRE(image);
   store.store().reset();
   CHECK(fixture::read(image->rootfs / "one") == "x");
+}
+
+TEST_CASE("a collection frees images that nobody names, unreadable ones and layers of no image") {
+  NEEDS_ROOT();
+  Store store;
+  const std::string named = store.import(kOne).image->digest;
+  const std::string unnamed = store.import(kTwo).image->digest;
+  const Outcome held = store.import(docker_save({{file("base")}, {file("held")}}));
+  const std::filesystem::path unreadable = store.state() / "images" / std::string(64, 'b');
+  std::filesystem::create_directories(unreadable / "rootfs");
+  std::ofstream(unreadable / "rootfs/big") << std::string(1 << 20, 'x');
+  const std::filesystem::path layer = store.state() / "layers" / std::string(64, 'c');
+  std::filesystem::create_directories(layer);
+  std::filesystem::create_hard_link(unreadable / "rootfs/big", layer / "big");
+  std::filesystem::create_directories(store.state() / "images" / "somebody's own");
+
+  const image::Freed freed = store.store()->collect(std::set<std::string>{named}).get();
+  CHECK(freed.images == 2);
+  CHECK(freed.layers == 2);  // that of kTwo alone, and that of no image
+  // What has two names counts once, and what has one elsewhere not at all.
+  CHECK(freed.bytes >= 1 << 20);
+  CHECK(freed.bytes < 2 << 20);
+  CHECK(entries(store.state() / "staging") == 0);
+  CHECK(!std::filesystem::exists(unreadable));
+  CHECK(std::filesystem::exists(store.state() / "images" / "somebody's own"));
+  CHECK(code_of_open(store, unnamed) == "unknown_image");
+  CHECK(fixture::read(store.store()->open(named)->rootfs / "one") == "x");
+  CHECK(fixture::read(held.image->rootfs / "held") == "x");
+}
+
+TEST_CASE(
+    "an image that was collected while somebody held it goes later, unless it is taken back") {
+  NEEDS_ROOT();
+  Store store;
+  Outcome one = store.import(kOne);
+  const std::string digest = one.image->digest;
+  CHECK(store.store()->collect(std::set<std::string>{}).get().images == 0);
+  store.store()->open(digest);  // as a deploy does once its function is recorded
+  one.image.reset();
+  CHECK(code_of_open(store, digest) == "");
+  one.image = store.store()->open(digest);
+  CHECK(store.store()->collect(std::set<std::string>{}).get().images == 0);
+  one.image.reset();
+  CHECK(code_of_open(store, digest) == "unknown_image");
+}
+
+TEST_CASE("a collection without names keeps every image that can be read") {
+  NEEDS_ROOT();
+  Store store;
+  const std::string digest = store.import(kOne).image->digest;
+  const image::Freed freed = store.store()->collect(std::nullopt).get();
+  CHECK(freed.images + freed.layers + freed.bytes == 0);
+  CHECK(code_of_open(store, digest) == "");
+}
+
+TEST_CASE("a collection in the middle of an import takes nothing of it") {
+  NEEDS_ROOT();
+  Store store;
+  const std::unique_ptr<image::Import> import = store.store()->begin_import();
+  import->write(std::string_view(kOne).substr(0, kOne.size() / 2));
+  CHECK(store.store()->collect(std::set<std::string>{}).get().layers == 0);
+  import->write(std::string_view(kOne).substr(kOne.size() / 2));
+  const auto image = import->finish();
+  CHECK(fixture::read(image->rootfs / "one") == "x");
+}
+
+TEST_CASE("all images but those that are named are released") {
+  NEEDS_ROOT();
+  Store store;
+  const std::string named = store.import(kOne).image->digest;
+  const std::string other = store.import(kTwo).image->digest;
+  const std::filesystem::path unreadable = store.state() / "images" / std::string(64, 'b');
+  std::filesystem::create_directories(unreadable);
+  store.store()->release_all_but({named});
+  store.store()->settle();
+  CHECK(code_of_open(store, named) == "");
+  CHECK(code_of_open(store, other) == "unknown_image");
+  CHECK(entries(store.state() / "layers") == 2);
+  CHECK(std::filesystem::exists(unreadable));  // for people to look at
 }

@@ -57,6 +57,23 @@ TEST_CASE("removing a link removes the link") {
   CHECK_FALSE(fs::exists(fs::symlink_status(scratch.path() / "link")));
 }
 
+TEST_CASE("removing a tree counts what the disk gets back, and no file that lives on elsewhere") {
+  const support::Scratch scratch;
+  constexpr std::uint64_t kBytes = 1 << 20;
+  fs::create_directories(scratch.path() / "tree/sub");
+  for (const char* name : {"one", "two"}) {
+    std::ofstream(scratch.path() / "tree" / name) << std::string(kBytes, 'x');
+  }
+  fs::create_hard_link(scratch.path() / "tree/one", scratch.path() / "tree/sub/again");
+  fs::create_hard_link(scratch.path() / "tree/two", scratch.path() / "kept");
+  std::uint64_t freed = 0;
+  sys::remove_tree(scratch.path() / "tree", &freed);
+  CHECK(freed >= kBytes);
+  CHECK(freed < 2 * kBytes);
+  sys::remove_tree(scratch.path() / "kept", &freed);
+  CHECK(freed >= 2 * kBytes);
+}
+
 TEST_CASE("a tree deeper than any path name is removed with few descriptors") {
   const support::Scratch scratch;
   sys::UniqueFd level = sys::open_directory(scratch.path());
