@@ -33,6 +33,7 @@ void describe_program(CLI::App& app, Context& context) {
   add_ip_verb(app, context);
   add_describe_verb(app, context);
   add_rm_verb(app, context);
+  add_pack_verb(app, context);
   add_doctor_verb(app, context);
   add_version_verb(app, context);
   add_names_verb(app, context);

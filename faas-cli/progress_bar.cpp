@@ -77,6 +77,9 @@ std::string render_progress(const Progress& progress, int columns) {
       line = "unpacking  " + format_bytes(progress.bytes) + " sent  " +
              std::to_string(whole_seconds) + " s";
       break;
+    case Progress::Phase::packing:
+      line = "packing  " + format_bytes(progress.bytes) + render_rate(progress);
+      break;
   }
   const auto width = static_cast<std::size_t>(std::max(columns, 0));
   if (line.size() > width) line.resize(width);

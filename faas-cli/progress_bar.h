@@ -1,6 +1,6 @@
 // The line on stderr that shows an upload: bytes, rate, a bar when the size is known, then that the
-// daemon unpacks. Nothing at all when stderr is no terminal. Redraws itself at most ten times a
-// second; the destructor takes the line away. One thread.
+// daemon unpacks; or how far packing is. Nothing at all when stderr is no terminal. Redraws itself
+// at most ten times a second; the destructor takes the line away. One thread.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,7 @@
 namespace cli {
 
 struct Progress {
-  enum class Phase { waiting, uploading, unpacking };
+  enum class Phase { waiting, uploading, unpacking, packing };
 
   Phase phase = Phase::waiting;
   std::uint64_t bytes = 0;
