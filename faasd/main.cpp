@@ -27,7 +27,6 @@ int serve_until_signal(const Options& options) {
   sys::become_subreaper();
   sys::EventLoop loop;
   const sys::CgroupTree cgroups(directories.cgroup_name());
-
   image::ImageStore images(directories.state(), log);
   runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root());
   const function::FunctionStore store(directories.state(), log);
@@ -37,8 +36,9 @@ int serve_until_signal(const Options& options) {
   control::remove_leftovers({directories.bundles(), cgroups, launcher, addresses, sweeper}, log);
   const instance::Workshop workshop{loop, log, cgroups, sweeper, directories.bundles()};
   serve::Dispatcher dispatcher(workshop, launcher, serve::default_host_bounds());
-  control::HostOperator op({loop, log, images, store, addresses, dispatcher},
-                           {options.function_port, cgroups.limits_swap(), options.launcher});
+  const control::DeployDefaults defaults{options.function_port, cgroups.limits_swap(),
+                                         options.launcher, options.keep_versions};
+  control::HostOperator op({loop, log, images, store, addresses, dispatcher}, defaults);
   op.restore();
 
   ControlListeners listeners(options.socket, options.listen);

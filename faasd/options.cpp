@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "faasd/function/bounds.h"
 #include "faasd/function/function.h"
 #include "oci/sys/error.h"
 
@@ -26,6 +27,8 @@ void add_flags(CLI::App& app, Options& options, Words& words) {
   flag("--subnet", options.subnet, "FAASD_SUBNET", "addresses of functions, the first is .10");
   flag("--function-port", options.function_port, "FAASD_FUNCTION_PORT", "port of every function");
   flag("--launcher", options.launcher, "FAASD_LAUNCHER", "runc, or a path to any OCI runtime");
+  flag("--keep-versions", options.keep_versions, "FAASD_KEEP_VERSIONS",
+       "versions of a function to go back to, the current one included");
   flag("--drain-timeout", words.drain_timeout, "FAASD_DRAIN_TIMEOUT",
        "how long SIGTERM lets running invocations finish");
   flag("--log-level", words.log_level, "FAASD_LOG_LEVEL", "debug, info, warn or error");
@@ -39,6 +42,12 @@ void check(Options& options) {
   options.socket = std::filesystem::absolute(options.socket).lexically_normal();
   if (options.function_port == 0) {
     throw sys::Refused(sys::Refusal::invalid, "bad_option", "--function-port is from 1 to 65535");
+  }
+  if (options.keep_versions < 1 || options.keep_versions > function::bounds::kMaxKeptVersions) {
+    throw sys::Refused(sys::Refusal::invalid, "bad_option",
+                       "--keep-versions is from 1 to " +
+                           std::to_string(function::bounds::kMaxKeptVersions) + ", not " +
+                           std::to_string(options.keep_versions));
   }
 }
 

@@ -18,6 +18,7 @@ struct Options {
   std::string subnet = "127.77.0.0/16";
   std::uint16_t function_port = 80;
   std::string launcher = "runc";
+  std::size_t keep_versions = 3;
   std::chrono::milliseconds drain_timeout{30'000};
   sys::LogLevel log_level = sys::LogLevel::info;
   sys::LogFormat log_format = sys::LogFormat::text;

@@ -29,7 +29,25 @@ nlohmann::json to_json(const control::FunctionStatus& status) {
   json["parked"] = status.parked;
   json["queued"] = status.queued;
   json["invocations"] = status.invocations;
+  json["kept_versions"] = status.kept_versions;
   json["config"] = to_json(status.image ? status.image->config : image::ImageConfig());
+  return json;
+}
+
+nlohmann::json to_json(const std::string& name, const std::vector<function::Version>& versions) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const function::Version& version : versions) {
+    nlohmann::json& item = list.emplace_back(function::to_json(version));
+    item["current"] = list.size() == 1;
+  }
+  return {{"name", name}, {"versions", list}};
+}
+
+nlohmann::json to_json(const control::Collected& collected) {
+  nlohmann::json json = {{"images", collected.freed.images},
+                         {"layers", collected.freed.layers},
+                         {"bytes", collected.freed.bytes}};
+  if (!collected.unread.empty()) json["unread"] = collected.unread;
   return json;
 }
 

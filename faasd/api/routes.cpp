@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "faasd/api/functions_json.h"
@@ -17,6 +19,11 @@ using Answer = httplib::Response;
 // instead of an unknown path.
 constexpr std::string_view kFunctions = "/v1/functions/";
 constexpr const char* kName = R"(([\s\S]*))";
+// Of a path that does not end in what stands behind a name. A function may be called "versions": no
+// name has a slash.
+constexpr const char* kNameAlone = R"(((?![\s\S]*/(?:versions|rollback)$)[\s\S]*))";
+constexpr const char* kVersions = "/versions";
+constexpr const char* kRollback = "/rollback";
 
 // What is told there is worth no token.
 constexpr std::array<std::string_view, 3> kOpenPaths = {"/healthz", "/readyz", "/version"};
@@ -61,6 +68,32 @@ function::Options options_of(const Asked& request) {
   return options;
 }
 
+// The one option of a rollback.
+std::optional<std::uint64_t> version_of(const Asked& request) {
+  for (const auto& [key, text] : request.params) {
+    if (key != "version") {
+      throw HttpError(400, "unknown_option", "there is no option '" + key + "'");
+    }
+  }
+  if (request.params.empty()) return std::nullopt;
+  const std::string& text = request.params.begin()->second;
+  std::uint64_t version = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, version);
+  if (request.params.size() > 1 || error != std::errc() || rest != end || version == 0) {
+    throw HttpError(400, "bad_option", "the option 'version' is one number of a version");
+  }
+  return version;
+}
+
+// For the log: whose path this is, if it is a function's.
+std::string function_in(const Asked& request) {
+  if (!request.path.starts_with(kFunctions)) return request.get_header_value("X-Image-Name");
+  std::string name = request.path.substr(kFunctions.size());
+  if (name.ends_with(kRollback)) name.resize(name.size() - std::strlen(kRollback));
+  return name;
+}
+
 }  // namespace
 
 Routes::Routes(control::Operator& op, Attestor attestor, const sys::Log& log)
@@ -73,6 +106,7 @@ Routes::Routes(control::Operator& op, Attestor attestor, const sys::Log& log)
   add_open_routes();
   add_legacy_routes();
   add_function_routes();
+  add_version_routes();
 }
 
 // Who may not use the API is not told either which paths it has.
@@ -88,13 +122,11 @@ void Routes::audit(const Asked& request, const Answer& response) const {
   const bool reads = request.method == "GET" || request.method == "HEAD" ||
                      request.method == "OPTIONS" || request.method.empty();
   if (reads) return;
-  const bool named = request.path.starts_with(kFunctions);
   log_.info("audit", {{"caller", caller_of(request)},
                       {"from", request.remote_addr},
                       {"method", request.method},
                       {"target", request.target},
-                      {"function", named ? request.path.substr(kFunctions.size())
-                                         : request.get_header_value("X-Image-Name")},
+                      {"function", function_in(request)},
                       {"status", response.status}});
 }
 
@@ -143,7 +175,7 @@ void Routes::add_function_routes() {
     }
     set_json(answer, 200, {{"functions", functions}});
   });
-  const std::string path = std::string(kFunctions) + kName;
+  const std::string path = std::string(kFunctions) + kNameAlone;
   router_.on_put(path, [this](const Asked& asked, Answer& answer, const ContentReader& in) {
     const control::FunctionStatus status = deploy(asked.matches[1], asked, in);
     set_json(answer, status.function.version == 1 ? 201 : 200, to_json(status));
@@ -157,6 +189,26 @@ void Routes::add_function_routes() {
     function::check_name(name);
     operator_.remove(name);
     set_json(answer, 200, {{"name", name}});
+  });
+}
+
+void Routes::add_version_routes() {
+  const std::string path = std::string(kFunctions) + kName;
+  router_.on_get(path + kVersions, [this](const Asked& asked, Answer& answer) {
+    const std::string name = asked.matches[1];
+    function::check_name(name);
+    set_json(answer, 200, to_json(name, operator_.versions(name)));
+  });
+  router_.on_post(path + kRollback,
+                  [this](const Asked& asked, Answer& answer, const ContentReader&) {
+                    check_ready();
+                    const std::string name = asked.matches[1];
+                    function::check_name(name);
+                    set_json(answer, 200, to_json(operator_.rollback(name, version_of(asked))));
+                  });
+  router_.on_post("/v1/gc", [this](const Asked&, Answer& answer, const ContentReader&) {
+    check_ready();
+    set_json(answer, 200, to_json(operator_.collect_garbage()));
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <ctime>
 #include <future>
+#include <utility>
 
 #include "faasd/function/bounds.h"
 #include "oci/sys/error.h"
@@ -35,19 +36,28 @@ void check_launcher(const std::string& known, const std::string& wanted) {
       "this faasd has no launcher '" + wanted + "', only '" + known + "'; its --launcher decides");
 }
 
+void add_counts(FunctionStatus& status, const serve::Counts& counts) {
+  status.live = counts.live;
+  status.parked = counts.parked;
+  status.queued = counts.queued;
+  status.invocations = counts.invocations;
+}
+
 // Undone unless it was kept: a recorded file whose function did not come up.
 class RecordedFunction {
  public:
-  RecordedFunction(const function::FunctionStore& store, const function::Function& function)
-      : store_(store), name_(function.name) {
-    store_.save(function);
+  // `before` is what the file held, if there was one.
+  RecordedFunction(const function::FunctionStore& store, const function::History& history,
+                   std::optional<function::History> before)
+      : store_(store), name_(history.current.name), before_(std::move(before)) {
+    store_.save(history);
   }
   RecordedFunction(const RecordedFunction&) = delete;
   RecordedFunction& operator=(const RecordedFunction&) = delete;
   ~RecordedFunction() {
     if (kept_) return;
     try {
-      store_.remove(name_);
+      before_ ? store_.save(*before_) : store_.remove(name_);
     } catch (const std::exception&) {
       // The disk that refuses this refused the deploy too, and its caller has been told.
     }
@@ -57,6 +67,7 @@ class RecordedFunction {
  private:
   const function::FunctionStore& store_;
   std::string name_;
+  std::optional<function::History> before_;
   bool kept_ = false;
 };
 
@@ -96,53 +107,88 @@ std::unique_ptr<Deploy> HostOperator::begin_deploy(const std::string& name,
   return std::make_unique<HostDeploy>(*this, name, options);
 }
 
-std::shared_ptr<const instance::Blueprint> HostOperator::blueprint_of(const std::string& name) {
+std::optional<function::History> HostOperator::history_of(const std::string& name) {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(name);
-  return it == entries_.end() ? nullptr : it->second.blueprint;
+  if (it == entries_.end()) return std::nullopt;
+  return function::History{it->second.blueprint->function, it->second.previous};
+}
+
+std::optional<function::History> HostOperator::unrestored_of(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const auto it = unrestored_.find(name);
+  if (it == unrestored_.end()) return std::nullopt;
+  return it->second;
 }
 
 FunctionStatus HostOperator::finish_deploy(const std::string& name,
                                            const function::Options& options,
                                            std::shared_ptr<const image::Image> image) {
   const NameLocks::Held held(names_, name);
-  const std::shared_ptr<const instance::Blueprint> old = blueprint_of(name);
-  const std::string digest = image->digest;
-  function::Function function;
-  function.name = name;
-  function.version = old ? old->function.version + 1 : 1;
-  function.image = digest;
-  function.port = old ? old->function.port : defaults_.port;
-  if (old) function.address = old->function.address;
-  function.command = image->config.command();
-  function.env = options.env;
-  function.limits = options.limits;
-  function.protocol = options.protocol;
-  function.launcher = options.launcher;
-  function.mode = options.mode;
-  function.warm = options.warm;
-  function.created_at = now_rfc3339();
+  function::Version version;
+  static_cast<function::Options&>(version) = options;
+  return put_version(name, version, std::move(image));
+}
+
+FunctionStatus HostOperator::rollback(const std::string& name,
+                                      std::optional<std::uint64_t> number) {
+  function::check_name(name);
+  const NameLocks::Held held(names_, name);
+  const std::optional<function::History> history = history_of(name);
+  if (!history) not_found(name);
+  function::Version version = number ? version_of(*history, *number) : version_before(*history);
+  check_launcher(defaults_.launcher, version.launcher);
+  version.rollback_of = version.version;
   try {
-    old ? replace_old(function, std::move(image)) : install_new(function, std::move(image));
+    return put_version(name, version, household_.images.open(version.image));
+  } catch (const Refused& refused) {
+    throw Refused(refused.reason(), refused.code(),
+                  "version " + std::to_string(version.version) + " of '" + name +
+                      "' cannot come back: " + refused.what());
+  }
+}
+
+// The name is held. What the old versions named and the new ones do not is released.
+FunctionStatus HostOperator::put_version(const std::string& name, const function::Version& version,
+                                         std::shared_ptr<const image::Image> image) {
+  const std::string digest = image->digest;
+  std::optional<function::History> old = history_of(name);
+  const bool served = old.has_value();
+  if (!served) old = unrestored_of(name);
+  function::Version next = version;
+  next.image = digest;
+  next.command = image->config.command();
+  next.created_at = now_rfc3339();
+  function::History history;
+  if (old) {
+    history = succeed(*old, next, defaults_.keep_versions);
+  } else {
+    static_cast<function::Version&>(history.current) = next;
+    history.current.name = name;
+  }
+  if (!served) history.current.port = defaults_.port;
+  try {
+    served ? replace_old(history, std::move(image)) : install_new(history, std::move(image));
   } catch (...) {
-    release_image(digest);
+    release_images({digest});
     throw;
   }
-  // Another function of this image may have been removed while ours was not listed yet: taking it
-  // from the store once more takes back that release.
+  // Another function of this image may have been removed, or garbage collected, while ours was not
+  // listed yet: taking it from the store once more takes back that release.
   household_.images.open(digest);
-  if (old) release_image(old->function.image);
+  if (old) release_images(images_of(*old));
   const std::optional<FunctionStatus> status = find(name);
   if (!status) not_found(name);
   household_.log.info("deployed", {{"function", name},
                                    {"version", status->function.version},
+                                   {"rollback_of", status->function.rollback_of},
                                    {"ip", status->function.address.to_string()},
                                    {"image", digest}});
   return *status;
 }
 
 // Each step that follows another is undone by the destructor of what the other one made.
-void HostOperator::install_new(const function::Function& wanted,
+void HostOperator::install_new(function::History history,
                                std::shared_ptr<const image::Image> image) {
   {
     const std::lock_guard lock(mutex_);
@@ -152,7 +198,7 @@ void HostOperator::install_new(const function::Function& wanted,
                         " functions, which is the limit; remove one with `faas rm`");
     }
   }
-  function::Function function = wanted;
+  function::Function& function = history.current;
   // Before anything is touched: can this image run at all?
   instance::make_blueprint(function, image, defaults_.limit_swap);
   function::AddressLease lease = household_.addresses.lease();
@@ -160,36 +206,40 @@ void HostOperator::install_new(const function::Function& wanted,
   sys::UniqueFd listener =
       sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
   const auto blueprint = instance::make_blueprint(function, std::move(image), defaults_.limit_swap);
-  RecordedFunction recorded(household_.store, function);
+  RecordedFunction recorded(household_.store, history, unrestored_of(function.name));
   household_.loop.call([&] { household_.dispatcher.install(blueprint, std::move(listener)); });
   recorded.keep();
   const std::lock_guard lock(mutex_);
-  entries_[function.name] = {blueprint, std::move(lease)};
+  unrestored_.erase(function.name);
+  entries_[function.name] = {blueprint, std::move(lease), std::move(history.previous)};
 }
 
-void HostOperator::replace_old(const function::Function& function,
+void HostOperator::replace_old(const function::History& history,
                                std::shared_ptr<const image::Image> image) {
-  const auto blueprint = instance::make_blueprint(function, std::move(image), defaults_.limit_swap);
-  household_.store.save(function);
+  const auto blueprint =
+      instance::make_blueprint(history.current, std::move(image), defaults_.limit_swap);
+  household_.store.save(history);
   household_.loop.call([&] { household_.dispatcher.replace(blueprint); });
   const std::lock_guard lock(mutex_);
-  entries_.at(function.name).blueprint = blueprint;
+  Entry& entry = entries_.at(history.current.name);
+  entry.blueprint = blueprint;
+  entry.previous = history.previous;
 }
 
 void HostOperator::remove(const std::string& name) {
   function::check_name(name);
   const NameLocks::Held held(names_, name);
-  const std::shared_ptr<const instance::Blueprint> blueprint = blueprint_of(name);
-  if (!blueprint) not_found(name);
+  const std::optional<function::History> history = history_of(name);
+  if (!history) not_found(name);
   household_.store.remove(name);
-  const bool drained = wait_until_drained(name, blueprint->function.limits);
+  const bool drained = wait_until_drained(name, history->current.limits);
   {
     const std::lock_guard lock(mutex_);
     // What does not go away keeps its address, so that nobody else is given it.
     if (!drained) undrained_.push_back(std::move(entries_.at(name).lease));
     entries_.erase(name);  // the address leaves the interface
   }
-  release_image(blueprint->function.image);
+  release_images(images_of(*history));
   if (!drained) {
     throw Refused(Refusal::failed, "still_draining",
                   "function '" + name +
@@ -207,76 +257,127 @@ bool HostOperator::wait_until_drained(const std::string& name, const function::L
   return drained->get_future().wait_for(patience) == std::future_status::ready;
 }
 
-// The image goes when its last function has gone.
-void HostOperator::release_image(const std::string& digest) {
-  const std::lock_guard lock(mutex_);
+// `mutex_` is held, so that no function is listed or forgotten between this and what follows of it.
+std::set<std::string> HostOperator::named_images() const {
+  std::set<std::string> named;
+  for (const auto& [name, history] : unrestored_) named.merge(images_of(history));
   for (const auto& [name, entry] : entries_) {
-    if (entry.blueprint->function.image == digest) return;
+    named.insert(entry.blueprint->function.image);
+    for (const function::Version& version : entry.previous) named.insert(version.image);
   }
-  household_.images.release(digest);
+  return named;
 }
 
-FunctionStatus HostOperator::status_of(const instance::Blueprint& blueprint,
-                                       const serve::Counts& counts) const {
+// An image goes when the last version that names it is kept no longer.
+void HostOperator::release_images(const std::set<std::string>& digests) {
+  const std::lock_guard lock(mutex_);
+  const std::set<std::string> named = named_images();
+  for (const std::string& digest : digests) {
+    if (!named.contains(digest)) household_.images.release(digest);
+  }
+}
+
+Collected HostOperator::collect_garbage() {
+  Collected collected;
+  collected.unread = household_.store.set_aside();
+  std::future<image::Freed> freed;
+  {
+    const std::lock_guard lock(mutex_);
+    std::optional<std::set<std::string>> named;
+    if (collected.unread.empty()) named = named_images();
+    freed = household_.images.collect(named);
+  }
+  collected.freed = freed.get();
+  return collected;
+}
+
+FunctionStatus HostOperator::status_of(const Entry& entry) const {
   FunctionStatus status;
-  status.function = blueprint.function;
+  status.function = entry.blueprint->function;
   if (status.function.launcher.empty()) status.function.launcher = defaults_.launcher;
-  status.image = blueprint.image;
-  status.live = counts.live;
-  status.parked = counts.parked;
-  status.queued = counts.queued;
-  status.invocations = counts.invocations;
+  status.image = entry.blueprint->image;
+  status.kept_versions = 1 + entry.previous.size();
   return status;
 }
 
 std::optional<FunctionStatus> HostOperator::find(const std::string& name) {
-  const std::shared_ptr<const instance::Blueprint> blueprint = blueprint_of(name);
-  if (!blueprint) return std::nullopt;
-  return status_of(*blueprint,
-                   household_.loop.call([&] { return household_.dispatcher.counts(name); }));
+  FunctionStatus status;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = entries_.find(name);
+    if (it == entries_.end()) return std::nullopt;
+    status = status_of(it->second);
+  }
+  add_counts(status, household_.loop.call([&] { return household_.dispatcher.counts(name); }));
+  return status;
 }
 
 std::vector<FunctionStatus> HostOperator::list() {
-  std::vector<std::shared_ptr<const instance::Blueprint>> blueprints;
+  std::vector<FunctionStatus> functions;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : entries_) blueprints.push_back(entry.blueprint);
+    for (const auto& [name, entry] : entries_) functions.push_back(status_of(entry));
   }
-  return household_.loop.call([&] {
-    std::vector<FunctionStatus> functions;
-    functions.reserve(blueprints.size());
-    for (const auto& blueprint : blueprints) {
-      functions.push_back(
-          status_of(*blueprint, household_.dispatcher.counts(blueprint->function.name)));
+  household_.loop.call([&] {
+    for (FunctionStatus& status : functions) {
+      add_counts(status, household_.dispatcher.counts(status.function.name));
     }
-    return functions;
   });
+  return functions;
+}
+
+std::vector<function::Version> HostOperator::versions(const std::string& name) {
+  std::optional<function::History> history = history_of(name);
+  if (!history) not_found(name);
+  std::vector<function::Version> versions = std::move(history->previous);
+  versions.insert(versions.begin(), history->current);
+  for (function::Version& version : versions) {
+    if (version.launcher.empty()) version.launcher = defaults_.launcher;
+  }
+  return versions;
 }
 
 void HostOperator::restore() {
-  const std::vector<function::Function> functions = household_.store.load();
-  for (const function::Function& function : functions) {
+  const std::vector<function::History> histories = household_.store.load();
+  for (const function::History& history : histories) {
+    const function::Function& function = history.current;
     try {
-      restore_one(function);
+      restore_one(history);
     } catch (const std::exception& error) {
       household_.addresses.reserve(function.address);
+      unrestored_[function.name] = history;
       household_.log.error("function_not_restored",
                            {{"function", function.name}, {"reason", error.what()}});
     }
   }
-  household_.log.info("restored", {{"functions", entries_.size()}, {"recorded", functions.size()}});
+  household_.log.info("restored", {{"functions", entries_.size()}, {"recorded", histories.size()}});
+  release_orphans();
 }
 
-void HostOperator::restore_one(const function::Function& recorded) {
-  function::Function function = recorded;
+void HostOperator::restore_one(const function::History& recorded) {
+  function::Function function = recorded.current;
   function.port = defaults_.port;  // the daemon's to choose, anew at each start
   std::shared_ptr<const image::Image> image = household_.images.open(function.image);
   const auto blueprint = instance::make_blueprint(function, std::move(image), defaults_.limit_swap);
-  function::AddressLease lease = household_.addresses.lease(recorded.address);
+  function::AddressLease lease = household_.addresses.lease(function.address);
   sys::UniqueFd listener =
       sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
   household_.dispatcher.install(blueprint, std::move(listener));
-  entries_[function.name] = {blueprint, std::move(lease)};
+  entries_[function.name] = {blueprint, std::move(lease), recorded.previous};
+}
+
+// A crash between publishing an image and recording its function leaves one that nobody names.
+void HostOperator::release_orphans() {
+  std::string unread;
+  for (const std::string& file : household_.store.set_aside()) unread += " " + file;
+  if (!unread.empty()) {
+    household_.log.warn("images_kept",
+                        {{"reason", "these functions' images are not known:" + unread +
+                                        "; mend or remove the files, and restart"}});
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  household_.images.release_all_but(named_images());
 }
 
 }  // namespace control

@@ -6,7 +6,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "faasd/control/name_locks.h"
 #include "faasd/control/operator.h"
@@ -32,7 +35,8 @@ struct Household {
 struct DeployDefaults {
   std::uint16_t port = 80;
   bool limit_swap = false;
-  std::string launcher;  // the only one; a function may name it
+  std::string launcher;           // the only one; a function may name it
+  std::size_t keep_versions = 3;  // of each function, the current one included
 };
 
 class HostOperator : public Operator {
@@ -40,13 +44,17 @@ class HostOperator : public Operator {
   HostOperator(const Household& household, DeployDefaults defaults);
   ~HostOperator() override;
 
-  // Brings back every recorded function, with its address. One that cannot be is named in the log
-  // and left in its file; its address stays reserved. Before the loop runs.
+  // Brings back every recorded function, with its address and versions. One that cannot be is named
+  // in the log and left in its file; its address stays reserved and its images are kept. Then
+  // releases the images that no function names. Before the loop runs.
   void restore();
 
   std::unique_ptr<Deploy> begin_deploy(const std::string& name,
                                        const function::Options& options) override;
+  FunctionStatus rollback(const std::string& name, std::optional<std::uint64_t> version) override;
+  std::vector<function::Version> versions(const std::string& name) override;
   void remove(const std::string& name) override;
+  Collected collect_garbage() override;
   std::optional<FunctionStatus> find(const std::string& name) override;
   std::vector<FunctionStatus> list() override;
 
@@ -57,23 +65,30 @@ class HostOperator : public Operator {
   struct Entry {
     std::shared_ptr<const instance::Blueprint> blueprint;
     function::AddressLease lease;
+    std::vector<function::Version> previous;
   };
 
   FunctionStatus finish_deploy(const std::string& name, const function::Options& options,
                                std::shared_ptr<const image::Image> image);
-  void install_new(const function::Function& function, std::shared_ptr<const image::Image> image);
-  void replace_old(const function::Function& function, std::shared_ptr<const image::Image> image);
-  std::shared_ptr<const instance::Blueprint> blueprint_of(const std::string& name);
-  void release_image(const std::string& digest);
+  FunctionStatus put_version(const std::string& name, const function::Version& version,
+                             std::shared_ptr<const image::Image> image);
+  void install_new(function::History history, std::shared_ptr<const image::Image> image);
+  void replace_old(const function::History& history, std::shared_ptr<const image::Image> image);
+  std::optional<function::History> history_of(const std::string& name);
+  std::optional<function::History> unrestored_of(const std::string& name);
+  void release_images(const std::set<std::string>& digests);
+  std::set<std::string> named_images() const;
   bool wait_until_drained(const std::string& name, const function::Limits& limits);
-  void restore_one(const function::Function& recorded);
-  FunctionStatus status_of(const instance::Blueprint& blueprint, const serve::Counts& counts) const;
+  void restore_one(const function::History& recorded);
+  void release_orphans();
+  FunctionStatus status_of(const Entry& entry) const;
 
   Household household_;
   DeployDefaults defaults_;
   NameLocks names_;
-  std::mutex mutex_;  // guards the two below
+  std::mutex mutex_;  // guards the three below
   std::map<std::string, Entry> entries_;
+  std::map<std::string, function::History> unrestored_;  // recorded, and not served
   std::vector<function::AddressLease> undrained_;  // of functions that are removed, but for a rest
 };
 

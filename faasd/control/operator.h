@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "faasd/function/function.h"
+#include "faasd/function/history.h"
 #include "oci/image/image.h"
 #include "oci/image/image_store.h"
 
@@ -26,6 +26,13 @@ struct FunctionStatus {
   std::uint64_t parked = 0;  // instances that wait for a connection
   std::uint64_t queued = 0;  // connections that wait for an instance
   std::uint64_t invocations = 0;
+  std::size_t kept_versions = 1;  // the current one included
+};
+
+struct Collected {
+  image::Freed freed;
+  // Files of functions that cannot be read: images that no other function names were kept for them.
+  std::vector<std::string> unread;
 };
 
 class Operator;
@@ -47,9 +54,19 @@ class Operator {
   // replaced: same address, version n+1, no connection refused.
   virtual std::unique_ptr<Deploy> begin_deploy(const std::string& name,
                                                const function::Options& options) = 0;
+  // Version n+1 with everything of an earlier one that is kept; without a number, of the one before
+  // the current. As a deploy in all else. Throws sys::Refused(not_found) for a function or version
+  // that there is not.
+  virtual FunctionStatus rollback(const std::string& name,
+                                  std::optional<std::uint64_t> version) = 0;
+  // Those that are kept, the current one first. Throws sys::Refused(not_found).
+  virtual std::vector<function::Version> versions(const std::string& name) = 0;
   // Stops accepting, lets running instances finish, forgets the function, releases its address and
-  // its image. Throws sys::Refused(not_found).
+  // its images. Throws sys::Refused(not_found).
   virtual void remove(const std::string& name) = 0;
+  // Frees images that no kept version of any function names, and what no image needs; returns when
+  // the disk has it back.
+  virtual Collected collect_garbage() = 0;
   virtual std::optional<FunctionStatus> find(const std::string& name) = 0;
   virtual std::vector<FunctionStatus> list() = 0;  // sorted by name
 };

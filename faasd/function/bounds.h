@@ -46,8 +46,14 @@ inline constexpr std::size_t kMaxEnvEntries = 1'024;
 inline constexpr std::size_t kMaxEnvBytes = 128u << 10;  // of one entry: MAX_ARG_STRLEN, execve(2)
 inline constexpr std::size_t kMaxEnvTotalBytes = 1u << 20;
 
-// A function's file: its environment at most, and some.
-inline constexpr std::size_t kMaxFunctionFile = 4u << 20;
+// Versions of a function that may be kept, the current one included: people go back one or two, and
+// each keeps an image on the disk.
+inline constexpr std::size_t kMaxKeptVersions = 100;
+// The number of a version: the largest that every reader of JSON holds exactly, 2^53.
+inline constexpr std::uint64_t kMaxVersion = 1ULL << 53;
+// A function's file. One version takes at most 7 MiB: environment and command, each byte of them
+// written as \u0001. Earlier versions that find no room are dropped before their time.
+inline constexpr std::size_t kMaxFunctionFile = 16u << 20;
 
 // What the log keeps of the output of one instance, and of one line of it; the rest is read and
 // dropped, so that a handler never blocks on it.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "faasd/function/bounds.h"
 #include "oci/sys/error.h"
 
 namespace function {
@@ -79,41 +80,63 @@ json to_json(const Limits& limits) {
           {"tmpfs_bytes", limits.tmpfs_bytes}};
 }
 
+json to_json(const Version& version) {
+  json object = {{"version", version.version},
+                 {"image", version.image},
+                 {"cmd", version.command},
+                 {"env", version.env},
+                 {"limits", to_json(version.limits)},
+                 {"protocol", to_word(version.protocol)},
+                 {"launcher", version.launcher},
+                 {"mode", version.mode},
+                 {"warm", version.warm},
+                 {"created_at", version.created_at}};
+  if (version.rollback_of != 0) object["rollback_of"] = version.rollback_of;
+  return object;
+}
+
 json to_json(const Function& function) {
-  return {{"name", function.name},
-          {"version", function.version},
-          {"image", function.image},
-          {"ip", function.address.to_string()},
-          {"port", function.port},
-          {"cmd", function.command},
-          {"env", function.env},
-          {"limits", to_json(function.limits)},
-          {"protocol", to_word(function.protocol)},
-          {"launcher", function.launcher},
-          {"mode", function.mode},
-          {"warm", function.warm},
-          {"created_at", function.created_at}};
+  json object = to_json(static_cast<const Version&>(function));
+  object["name"] = function.name;
+  object["ip"] = function.address.to_string();
+  object["port"] = function.port;
+  return object;
+}
+
+Version version_from_json(const json& object) {
+  if (!object.is_object()) corrupt("it is no JSON object");
+  Version version;
+  version.version = field<std::uint64_t>(object, "version");
+  if (version.version == 0 || version.version > bounds::kMaxVersion) {
+    corrupt("the field 'version' is no number of a version");
+  }
+  version.image = field<std::string>(object, "image");
+  version.command = field<std::vector<std::string>>(object, "cmd");
+  version.env = field<std::vector<std::string>>(object, "env");
+  version.limits = limits_from_json(field<json>(object, "limits"));
+  version.protocol = protocol_from(field<std::string>(object, "protocol"));
+  version.launcher = field<std::string>(object, "launcher");
+  version.mode = field<std::string>(object, "mode");
+  version.warm = field<std::uint32_t>(object, "warm");
+  version.created_at = field<std::string>(object, "created_at");
+  if (object.contains("rollback_of")) {
+    version.rollback_of = field<std::uint64_t>(object, "rollback_of");
+    if (version.rollback_of >= version.version) {
+      corrupt("the field 'rollback_of' is no earlier version");
+    }
+  }
+  return version;
 }
 
 Function function_from_json(const json& object) {
-  if (!object.is_object()) corrupt("it is no JSON object");
   Function function;
+  static_cast<Version&>(function) = version_from_json(object);
   function.name = field<std::string>(object, "name");
   check_name(function.name);
-  function.version = field<std::uint64_t>(object, "version");
-  function.image = field<std::string>(object, "image");
   const std::optional<sys::Ipv4> address = sys::parse_ipv4(field<std::string>(object, "ip"));
   if (!address) corrupt("the field 'ip' is no IPv4 address");
   function.address = *address;
   function.port = field<std::uint16_t>(object, "port");
-  function.command = field<std::vector<std::string>>(object, "cmd");
-  function.env = field<std::vector<std::string>>(object, "env");
-  function.limits = limits_from_json(field<json>(object, "limits"));
-  function.protocol = protocol_from(field<std::string>(object, "protocol"));
-  function.launcher = field<std::string>(object, "launcher");
-  function.mode = field<std::string>(object, "mode");
-  function.warm = field<std::uint32_t>(object, "warm");
-  function.created_at = field<std::string>(object, "created_at");
   return function;
 }
 

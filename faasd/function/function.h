@@ -1,5 +1,6 @@
-// A Function: a name, an image, an address, limits, a mode. A plain value, copied freely; stored as
-// one JSON file that people may read (see docs/OPERATIONS.md). Units stand last in the names.
+// A Function: a name, an image, an address, limits, a mode. A plain value, copied freely; stored
+// with its earlier versions (History) as one JSON file that people may read (see
+// docs/OPERATIONS.md). Units stand last in the names.
 #pragma once
 
 #include <chrono>
@@ -30,30 +31,30 @@ struct Limits {
   std::uint64_t tmpfs_bytes = 64ULL << 20;  // each of /tmp and /dev/shm
 };
 
-struct Function {
-  std::string name;
-  std::uint64_t version = 1;
-  std::string image;  // digest
-  sys::Ipv4 address;
-  std::uint16_t port = 80;
-  std::vector<std::string> command;  // the image's Entrypoint and Cmd, for people to read
-  std::vector<std::string> env;      // "K=V", added to the image's
+// What the owner may choose at a deploy; everything else follows from the image and the daemon.
+struct Options {
   Limits limits;
+  std::vector<std::string> env;  // "K=V", added to the image's
   Protocol protocol = Protocol::http;
   std::string launcher;  // empty: the daemon's default
   std::string mode = "ephemeral";
   std::uint32_t warm = 0;  // parked instances to keep
-  std::string created_at;  // of this version, RFC 3339, UTC
 };
 
-// What the owner may choose at a deploy; everything else follows from the image and the daemon.
-struct Options {
-  Limits limits;
-  std::vector<std::string> env;
-  Protocol protocol = Protocol::http;
-  std::string launcher;
-  std::string mode = "ephemeral";
-  std::uint32_t warm = 0;
+// What one deploy made of an image and of options, or a rollback of an earlier version.
+struct Version : Options {
+  std::uint64_t version = 1;
+  std::string image;                 // digest
+  std::vector<std::string> command;  // the image's Entrypoint and Cmd, for people to read
+  std::string created_at;            // RFC 3339, UTC
+  std::uint64_t rollback_of = 0;     // the version that this one brought back; 0: it was deployed
+};
+
+// Its current version, and what all of its versions share.
+struct Function : Version {
+  std::string name;
+  sys::Ipv4 address;
+  std::uint16_t port = 80;
 };
 
 // `[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?`; throws sys::Refused(invalid, "bad_name").
@@ -74,8 +75,10 @@ std::chrono::milliseconds parse_duration(const std::string& key, const std::stri
                                          std::chrono::milliseconds low);
 
 nlohmann::json to_json(const Limits& limits);
+nlohmann::json to_json(const Version& version);
 nlohmann::json to_json(const Function& function);
-// Throws sys::Refused(invalid, "corrupt_function") that names the field.
+// These two throw sys::Refused(invalid, "corrupt_function") that names the field.
+Version version_from_json(const nlohmann::json& json);
 Function function_from_json(const nlohmann::json& json);
 
 }  // namespace function

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "faasd/function/function.h"
+#include "faasd/function/history.h"
 #include "oci/sys/log.h"
 
 namespace function {
@@ -17,10 +17,15 @@ class FunctionStore {
 
   // Every function whose file can be read. One that cannot is renamed to `<name>.json.corrupt`,
   // named in the log, and left for a person to look at.
-  std::vector<Function> load() const;
-  // Durable when it returns; throws sys::Refused(failed, "not_recorded") and leaves the old file.
-  void save(const Function& function) const;
+  std::vector<History> load() const;
+  // Durable when it returns; throws sys::Refused(failed, "not_recorded"), or (too_large,
+  // "function_too_large") for what `load` would not read, and leaves the old file.
+  void save(const History& history) const;
   void remove(const std::string& name) const;
+
+  // The files that were renamed by this or an earlier `load` and still lie there: whatever images
+  // they name cannot be known.
+  std::vector<std::string> set_aside() const;
 
  private:
   std::filesystem::path path_of(const std::string& name) const;

@@ -52,6 +52,22 @@ class MemoryOperator : public control::Operator {
     return all;
   }
 
+  control::FunctionStatus rollback(const std::string& name,
+                                   std::optional<std::uint64_t> version) override {
+    control::FunctionStatus status = known(name);
+    if (version.value_or(1) > 1) throw Refused(Refusal::not_found, "unknown_version", "no such");
+    status.function.rollback_of = 1;
+    return put(std::move(status));
+  }
+  std::vector<function::Version> versions(const std::string& name) override {
+    const control::FunctionStatus status = known(name);
+    function::Version first = status.function;
+    first.version = 1;
+    first.rollback_of = 0;
+    return {status.function, first};
+  }
+  control::Collected collect_garbage() override { return garbage; }
+
   control::FunctionStatus put(control::FunctionStatus status) {
     const std::lock_guard lock(mutex_);
     const auto it = functions_.find(status.function.name);
@@ -59,11 +75,17 @@ class MemoryOperator : public control::Operator {
     return functions_.insert_or_assign(status.function.name, status).first->second;
   }
 
+  control::Collected garbage;
   int begun = 0;
   int undone = 0;
   std::size_t written = 0;
 
  private:
+  control::FunctionStatus known(const std::string& name) {
+    if (const auto status = find(name)) return *status;
+    throw Refused(Refusal::not_found, "unknown_function", "there is no function " + name);
+  }
+
   std::mutex mutex_;
   std::map<std::string, control::FunctionStatus> functions_;
 };
@@ -210,6 +232,79 @@ TEST_CASE("a function is deployed, looked at, replaced and removed") {
   CHECK(status_of_answer(daemon.ask("DELETE", "/v1/functions/hello")) == 404);
   CHECK(json_of(daemon.ask("GET", "/v1/functions/hello"))["code"] == "unknown_function");
   CHECK(json_of(daemon.ask("GET", "/v1/functions")) == json{{"functions", json::array()}});
+}
+
+TEST_CASE("versions are listed and rolled back to, also of functions that are called so") {
+  if (!is_root()) return;
+  const Daemon daemon;
+  for (const std::string name : {"hello", "versions", "rollback", "a.b"}) {
+    CAPTURE(name);
+    const std::string path = "/v1/functions/" + name;
+    CHECK(status_of_answer(daemon.ask("GET", path)) == 404);
+    CHECK(status_of_answer(daemon.ask("GET", path + "/versions")) == 404);
+    CHECK(status_of_answer(daemon.ask("POST", path + "/rollback")) == 404);
+    CHECK(status_of_answer(daemon.ask("PUT", path, "", "tarball")) == 201);
+    CHECK(json_of(daemon.ask("GET", path))["name"] == name);
+    CHECK(json_of(daemon.ask("GET", path))["kept_versions"] == 1);
+
+    const json back = json_of(daemon.ask("POST", path + "/rollback?version=1"));
+    CHECK(back["version"] == 2);
+    CHECK(back["rollback_of"] == 1);
+    CHECK(status_of_answer(daemon.ask("POST", path + "/rollback")) == 200);
+
+    const json answer = json_of(daemon.ask("GET", path + "/versions"));
+    CHECK(answer["name"] == name);
+    REQUIRE(answer["versions"].size() == 2);
+    CHECK(answer["versions"][0]["version"] == 3);
+    CHECK(answer["versions"][0]["current"] == true);
+    CHECK(answer["versions"][0]["rollback_of"] == 1);
+    CHECK(answer["versions"][1]["current"] == false);
+    CHECK(answer["versions"][1]["image"] == back["image"]);
+    CHECK_FALSE(answer["versions"][1].contains("rollback_of"));
+  }
+}
+
+TEST_CASE("a rollback to what is no version, or with anything beside it, is refused") {
+  if (!is_root()) return;
+  const Daemon daemon;
+  CHECK(status_of_answer(daemon.ask("PUT", "/v1/functions/a", "", "tarball")) == 201);
+  for (const char* query : {"?version=", "?version=0", "?version=-1", "?version=%2B1",
+                            "?version=1x", "?version=1.0", "?version", "?version=1&version=1",
+                            "?version=99999999999999999999", "?memory=64M", "?version=1&env=A=b"}) {
+    CAPTURE(query);
+    CHECK(status_of_answer(daemon.ask("POST", std::string("/v1/functions/a/rollback") + query)) ==
+          400);
+  }
+  const json unknown = json_of(daemon.ask("POST", "/v1/functions/a/rollback?version=9"));
+  CHECK(unknown["code"] == "unknown_version");
+  CHECK(json_of(daemon.ask("GET", "/v1/functions/a"))["version"] == 1);
+  for (const char* path : {"/v1/functions//versions", "/v1/functions/A/versions",
+                           "/v1/functions/a/b/versions", "/v1/functions/versions/a"}) {
+    CAPTURE(path);
+    CHECK(json_of(daemon.ask("GET", path))["code"] == "bad_name");
+  }
+  CHECK(json_of(daemon.ask("POST", "/v1/functions//rollback"))["code"] == "bad_name");
+  for (const auto& [method, suffix, allowed] :
+       {std::tuple("POST", "/versions", "GET"), std::tuple("DELETE", "/versions", "GET"),
+        std::tuple("GET", "/rollback", "POST"), std::tuple("PUT", "/rollback", "POST")}) {
+    const std::string answer = daemon.ask(method, std::string("/v1/functions/a") + suffix);
+    CHECK(status_of_answer(answer) == 405);
+    CHECK(answer.find(std::string("\r\nAllow: ") + allowed + "\r\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("a collection of garbage says what the disk got back, and what stood in its way") {
+  if (!is_root()) return;
+  Daemon daemon;
+  daemon.op.garbage.freed = {2, 3, 4096};
+  CHECK(json_of(daemon.ask("POST", "/v1/gc")) ==
+        json{{"images", 2}, {"layers", 3}, {"bytes", 4096}});
+  daemon.op.garbage.unread = {"a.json.corrupt"};
+  CHECK(json_of(daemon.ask("POST", "/v1/gc"))["unread"] == json{"a.json.corrupt"});
+  CHECK(status_of_answer(daemon.ask("GET", "/v1/gc")) == 405);
+  daemon.api->set_ready(false);
+  CHECK(status_of_answer(daemon.ask("POST", "/v1/gc")) == 503);
+  CHECK(status_of_answer(daemon.ask("POST", "/v1/functions/a/rollback")) == 503);
 }
 
 TEST_CASE("the interface of the earlier daemon works") {
@@ -406,18 +501,20 @@ TEST_CASE("everything that was to change something leaves one line, and nothing 
       daemon.ask("PUT", "/v1/functions/hello?env=K=A%0Aaudit", "", "tarball");
       daemon.ask("DELETE", "/v1/functions/a%0Aaudit%20caller=uid:0");
       daemon.ask("POST", "/api/new", "X-Image-Name: a\tb\r\n", "x");
-      daemon.ask("GET", "/v1/functions");
+      daemon.ask("POST", "/v1/functions/hello/rollback?version=1");
+      daemon.ask("GET", "/v1/functions/hello/versions");
     }
     ::dup2(saved.get(), STDERR_FILENO);
   }
   std::ifstream lines(file);
   std::vector<std::string> audit;
   for (std::string line; std::getline(lines, line);) audit.push_back(line);
-  REQUIRE(audit.size() == 3);
+  REQUIRE(audit.size() == 4);
   CHECK(audit[0].find(" audit caller=uid:0 from=unix method=PUT ") != std::string::npos);
   CHECK(audit[0].find(" function=hello status=201") != std::string::npos);
   CHECK(audit[1].find(R"( function="a\naudit caller=uid:0" status=400)") != std::string::npos);
   CHECK(audit[2].find(R"( function="a\tb" status=400)") != std::string::npos);
+  CHECK(audit[3].find(" function=hello status=200") != std::string::npos);
 }
 
 TEST_CASE("an address that others can reach needs a token") {
