@@ -51,7 +51,7 @@ class ABomb(ImportTestCase):
         watcher.start()
         started = time.monotonic()
         try:
-            self.assert_refused(archive, *codes.split(), statuses=(400, 413))
+            self.assert_refused(archive, *codes.split())
         finally:
             done.set()
             watcher.join()
