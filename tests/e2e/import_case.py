@@ -1,8 +1,10 @@
 """What every test of a hostile import needs: a daemon with one good function, canaries around it,
 and the check that whatever comes of an import, nothing else has changed."""
 
+import collections
+import contextlib
+import json
 import os
-import time
 from pathlib import Path
 
 import faasd_process
@@ -11,6 +13,7 @@ from faasd_process import FaasdTestCase
 from image_tar import ImageTar, file
 from image_tree import tree_of_directory
 
+IMPORT_S = 90  # half a million files take 20 s on an idle machine
 MOUNT_POINTS = ("proc", "sys", "dev", "tmp")
 # What an import may add to; everything below that was there before stays as it was.
 GROWING = (b"images", b"layers", b"functions", b"staging")
@@ -54,14 +57,14 @@ class ImportTestCase(FaasdTestCase):
 
     def settled_footprint(self):
         """What it holds once the connections of our own calls are closed at its end as well."""
-        footprint = self.faasd.idle_footprint()
-        same = 0
-        while same < 5:
-            time.sleep(0.02)
-            now = self.faasd.footprint()
-            same = same + 1 if now == footprint else 0
-            footprint = now
-        return footprint
+        self.faasd.idle_footprint()
+        looks = collections.deque(maxlen=5)
+
+        def is_settled():
+            looks.append(self.faasd.footprint())
+            return len(looks) == looks.maxlen and all(each == looks[0] for each in looks)
+        self.faasd.log.wait_until(is_settled, "its footprint goes on changing")
+        return looks[0]
 
     def make_canary(self):
         """What every way out would find first: beside the state directory, and above it."""
@@ -103,9 +106,15 @@ class ImportTestCase(FaasdTestCase):
 
     def attempt(self, archive):
         """(code or None, status, the answer) of a deploy as "bad"."""
-        status, _, body = self.faasd.api("PUT", "/v1/functions/bad", archive)
+        with contextlib.closing(faasd_process.UnixConnection(self.faasd.socket)) as connection:
+            connection.connect()
+            connection.sock.settimeout(IMPORT_S)
+            with contextlib.suppress(BrokenPipeError):  # it may answer before it has read all
+                connection.request("PUT", "/v1/functions/bad", archive)
+            answer = connection.getresponse()
+            body = json.loads(answer.read())
         self.assertEqual(self.faasd.process.poll(), None, self.faasd.log.tail())
-        return body.get("code"), status, body
+        return body.get("code"), answer.status, body
 
     def assert_nothing_outside_changed(self):
         tree, host = self.outside()

@@ -269,8 +269,8 @@ class AHeader(ImportTestCase):
             b"trusted.x", b"trusted.overlay.opaque", b"trusted.overlay.redirect",
             b"security.selinux", b"security.capability", b"security.ima",
             b"system.posix_acl_access", b"user.good", b"system.nfs4_acl", b"os2.x")]
-        records += [(b"SCHILY.xattr.user.large", b"v" * 70_000), (b"SCHILY.acl.access", b"user::rwx"),
-                    (b"LIBARCHIVE.xattr.user.b64", b"dg=="),
+        records += [(b"SCHILY.xattr.user.large", b"v" * 70_000),
+                    (b"SCHILY.acl.access", b"user::rwx"), (b"LIBARCHIVE.xattr.user.b64", b"dg=="),
                     (b"LIBARCHIVE.xattr.trusted.b64", b"dg==")]
         rootfs = self.deploy(image([pax_records(records), file("x", b"1"),
                                     pax_records(records), directory("d")]))

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import threading
-import time
 import unittest
 from pathlib import Path
 
@@ -25,9 +24,8 @@ MIB = 1 << 20
 
 
 class ABomb(ImportTestCase):
-    """Each is stopped in time and in little memory, and the disk is as before."""
+    """Each is stopped in bounded time (IMPORT_S) and memory, and the disk is as before."""
 
-    PATIENCE_S = 60
     MEMORY = 128 * MIB  # of the daemon and its children, above what they had
 
     def resident(self):
@@ -49,13 +47,11 @@ class ABomb(ImportTestCase):
                 peaks.append(self.resident())
         watcher = threading.Thread(target=watch)
         watcher.start()
-        started = time.monotonic()
         try:
             self.assert_refused(archive, *codes.split())
         finally:
             done.set()
             watcher.join()
-        self.assertLess(time.monotonic() - started, self.PATIENCE_S)
         self.assertLess(max(peaks) - peaks[0], self.MEMORY)
 
     def test_I22_that_is_compressed_is_stopped_by_its_ratio(self):
@@ -88,12 +84,14 @@ class ABomb(ImportTestCase):
             with self.subTest(what):
                 self.assert_stopped(image(layer), "too_large bad_layer bad_archive")
 
-    def test_I22_of_600000_inodes_is_stopped_by_their_number(self):
+    def test_I22_of_half_a_million_inodes_is_stopped_by_their_number(self):
         packed = io.BytesIO()
         with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as layer:
-            for parent in range(600):
+            for parent in range(510):
                 layer.write(raw_header(b"d%d" % parent, typeflag=b"5", mode=0o755))
-                layer.write(b"".join(raw_header(b"d%d/%d" % (parent, n)) for n in range(1000)))
+                layer.write(b"".join(  # the cheapest of inodes
+                    raw_header(b"d%d/%d" % (parent, n), typeflag=b"2", linkname=b"x")
+                    for n in range(1000)))
             layer.write(bytes(1024))
         self.assert_stopped(rewritten(image([file("x")]), lambda members: replace_layer(
             members, 0, packed.getvalue())))
@@ -195,7 +193,7 @@ class ADamagedUpload(ImportTestCase):
               for text in (b"null", b"[]", b"[null]", b"{}", b"0", b"", b"[{")),
             ("no config", docker(lambda manifest: manifest[0].pop("Config"))),
             ("a config that is not there", docker(lambda m: m[0].update(Config="x.json"))),
-            ("a layer that is not there", docker(lambda m: m[0].update(Layers=["x/layer.tar"] * 2))),
+            ("a layer that is not there", docker(lambda m: m[0].update(Layers=["x/y"] * 2))),
             ("a layer outside", docker(lambda m: m[0].update(Layers=["../../etc/passwd"] * 2))),
             ("a layer too few", docker(lambda manifest: manifest[0]["Layers"].pop())),
             ("a layer too many", docker(lambda m: m[0]["Layers"].append(m[0]["Layers"][0]))),
