@@ -34,6 +34,9 @@ void describe_program(CLI::App& app, Context& context) {
   add_describe_verb(app, context);
   add_rm_verb(app, context);
   add_pack_verb(app, context);
+  add_versions_verb(app, context);
+  add_rollback_verb(app, context);
+  add_gc_verb(app, context);
   add_doctor_verb(app, context);
   add_version_verb(app, context);
   add_names_verb(app, context);

@@ -248,6 +248,10 @@ Answer DaemonClient::remove(const std::string& target) const {
   return plain_exchange(endpoint_, "DELETE", target, kChangeTimeout);
 }
 
+Answer DaemonClient::post(const std::string& target) const {
+  return plain_exchange(endpoint_, "POST", target, kChangeTimeout);
+}
+
 Answer DaemonClient::put(const std::string& target, Upload& body,
                          const UploadObserver& observer) const {
   DaemonSocket socket(endpoint_);

@@ -20,8 +20,9 @@ constexpr int kDepthMax = 4;
 // What a description starts with, whatever order the daemon sends: what people look for comes
 // first, the long lists last. Other fields follow as they come.
 constexpr std::array kFirstFields = {
-    "name",     "ip",   "port", "protocol", "version", "created_at",  "image",  "cmd", "mode",
-    "launcher", "warm", "live", "parked",   "queued",  "invocations", "limits", "env", "rootfs",
+    "name",       "ip",     "port",        "protocol", "version",  "rollback_of", "kept_versions",
+    "created_at", "image",  "cmd",         "mode",     "launcher", "warm",        "live",
+    "parked",     "queued", "invocations", "limits",   "env",      "rootfs",
 };
 constexpr const char* kLastField = "config";
 
@@ -43,6 +44,13 @@ constexpr std::array kColumns = {
     Column{"INVOCATIONS", "invocations", true},
 };
 
+constexpr std::array kVersionColumns = {
+    Column{"VERSION", "version", true}, Column{"CURRENT", "current"},    Column{"IMAGE", "image"},
+    Column{"CREATED", "created_at"},    Column{"ORIGIN", "rollback_of"},
+};
+
+using Row = std::vector<std::string>;
+
 std::string short_digest(std::string digest) {
   const std::size_t colon = digest.find(':');
   if (colon != std::string::npos) digest.erase(0, colon + 1);
@@ -53,6 +61,27 @@ std::string pad(const std::string& text, std::size_t width, bool right) {
   const std::size_t columns = column_count(text);
   const std::string space(columns < width ? width - columns : 0, ' ');
   return right ? space + text : text + space;
+}
+
+template <std::size_t N>
+std::string table_text(const std::array<Column, N>& columns, std::vector<Row> rows) {
+  Row titles;
+  for (const Column& column : columns) titles.emplace_back(column.title);
+  rows.insert(rows.begin(), std::move(titles));
+  std::array<std::size_t, N> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < N; ++i) widths[i] = std::max(widths[i], column_count(row[i]));
+  }
+  std::string table;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < N; ++i) {
+      if (i > 0) line += kGap;
+      line += pad(row[i], widths[i], columns[i].number);
+    }
+    table += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return table;
 }
 
 bool is_scalar(const Json& value) {
@@ -122,28 +151,29 @@ void append_object(std::string& page, const Json& object, int depth) {
 }  // namespace
 
 std::string list_text(const Json& functions) {
-  std::vector<std::vector<std::string>> rows(1);
-  for (const Column& column : kColumns) rows[0].emplace_back(column.title);
+  std::vector<Row> rows;
   for (const Json& function : functions) {
-    std::vector<std::string>& row = rows.emplace_back();
+    Row& row = rows.emplace_back();
     for (const Column& column : kColumns) {
       std::string text = text_of(function, column.key);
       if (std::string_view(column.key) == "image") text = short_digest(text);
       row.push_back(printable(text));
     }
   }
-  std::string table;
-  for (const std::vector<std::string>& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < kColumns.size(); ++i) {
-      std::size_t width = 0;
-      for (const auto& other : rows) width = std::max(width, column_count(other[i]));
-      if (i > 0) line += kGap;
-      line += pad(row[i], width, kColumns[i].number);
-    }
-    table += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  return table_text(kColumns, std::move(rows));
+}
+
+std::string versions_text(const Json& versions) {
+  std::vector<Row> rows;
+  for (const Json& version : versions) {
+    const std::string origin = text_of(version, "rollback_of");
+    rows.push_back({printable(text_of(version, "version")),
+                    text_of(version, "current") == "true" ? "*" : "",
+                    printable(short_digest(text_of(version, "image"))),
+                    printable(text_of(version, "created_at")),
+                    origin == "-" ? "deployed" : "rollback of " + printable(origin)});
   }
-  return table;
+  return table_text(kVersionColumns, std::move(rows));
 }
 
 std::string describe_text(const Json& function) {

@@ -1,4 +1,5 @@
-// Functions as text for people: the table of `faas list` and the pages of `faas describe`.
+// Functions as text for people: the tables of `faas list` and `faas versions`, the pages of `faas
+// describe`.
 // Everything that comes from the daemon is made printable here. Pure functions.
 #pragma once
 
@@ -10,6 +11,8 @@ namespace cli {
 
 // `functions` is the array of GET /v1/functions.
 std::string list_text(const Json& functions);
+// `versions` is the array of GET /v1/functions/NAME/versions.
+std::string versions_text(const Json& versions);
 // One function, every field of it, those this program does not know included.
 std::string describe_text(const Json& function);
 

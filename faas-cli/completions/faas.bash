@@ -40,14 +40,18 @@ _faas() {
 
     local words=
     case $verb in
-        '') words="new list ip describe rm doctor version --version $connection" ;;
+        '') words="new list ip describe rm versions rollback gc pack doctor version --version $connection" ;;
         new) words="$deploy $connection" ;;
         doctor) words="--json --state-dir --runc --subnet --function-port $connection" ;;
         *) words="--json $connection" ;;
     esac
     case $verb:$current in
         *:-*) ;;
-        new:* | ip:* | describe:* | rm:*) words=$(_faas_names) ;;
+        pack:*)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -d -- "$current")
+            return ;;
+        new:* | ip:* | describe:* | rm:* | versions:* | rollback:*) words=$(_faas_names) ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

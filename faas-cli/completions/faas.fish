@@ -11,9 +11,9 @@ function __faas_names
     command faas $connection __names 2>/dev/null
 end
 
-set -l verbs new list ip describe rm doctor version
+set -l verbs new list ip describe rm versions rollback gc pack doctor version
 set -l one 'not __fish_seen_subcommand_from '(string join ' ' $verbs)
-set -l named '__fish_seen_subcommand_from new ip describe rm'
+set -l named '__fish_seen_subcommand_from new ip describe rm versions rollback'
 
 complete -c faas -f
 complete -c faas -l socket -r -F -d 'Socket of the daemon'
@@ -27,6 +27,10 @@ complete -c faas -n $one -a list -d 'List the functions'
 complete -c faas -n $one -a ip -d 'Print the address of a function'
 complete -c faas -n $one -a describe -d 'Show everything about a function'
 complete -c faas -n $one -a rm -d 'Drain and remove functions'
+complete -c faas -n $one -a pack -d 'Make an image from a directory'
+complete -c faas -n $one -a versions -d 'List the versions of a function'
+complete -c faas -n $one -a rollback -d 'Go back to an earlier version'
+complete -c faas -n $one -a gc -d 'Free what nothing uses'
 complete -c faas -n $one -a doctor -d 'Check this host'
 complete -c faas -n $one -a version -d 'Print the versions'
 

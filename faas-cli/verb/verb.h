@@ -39,6 +39,9 @@ void add_ip_verb(CLI::App& app, Context& context);
 void add_describe_verb(CLI::App& app, Context& context);
 void add_rm_verb(CLI::App& app, Context& context);
 void add_pack_verb(CLI::App& app, Context& context);
+void add_versions_verb(CLI::App& app, Context& context);
+void add_rollback_verb(CLI::App& app, Context& context);
+void add_gc_verb(CLI::App& app, Context& context);
 void add_doctor_verb(CLI::App& app, Context& context);
 void add_version_verb(CLI::App& app, Context& context);
 // Hidden: what shell completions ask for the names of functions.

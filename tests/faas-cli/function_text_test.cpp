@@ -71,3 +71,17 @@ TEST_CASE("objects nested without end stay on one line") {
   const std::string page = cli::describe_text(Json::parse(text));
   CHECK(std::count(page.begin(), page.end(), '\n') < 10);
 }
+
+TEST_CASE("versions have a mark for the current one, and say what each is") {
+  const Json versions = Json::parse(R"([
+    {"version":10,"current":true,"image":"sha256:0123456789abcdef","rollback_of":8,
+     "created_at":"2026-01-31T12:00:00Z"},
+    {"version":9,"current":false,"image":"sha256:fedcba9876543210",
+     "created_at":"2026-01-30T12:00:00Z"}])");
+  CHECK(cli::versions_text(versions) ==
+        "VERSION  CURRENT  IMAGE         CREATED               ORIGIN\n"
+        "     10  *        0123456789ab  2026-01-31T12:00:00Z  rollback of 8\n"
+        "      9           fedcba987654  2026-01-30T12:00:00Z  deployed\n");
+  CHECK(cli::versions_text(Json::parse(R"([{}, {"version":"\u001b[2J"}])")).find('\x1b') ==
+        std::string::npos);
+}

@@ -1,0 +1,50 @@
+// faas gc: has the daemon free what nothing uses, and says what the disk got back.
+#include <memory>
+
+#include "faas-cli/answer_json.h"
+#include "faas-cli/units.h"
+#include "faas-cli/verb/verb.h"
+
+namespace cli {
+namespace {
+
+std::uint64_t number_of(const Json& answer, const char* key) {
+  const auto value = answer.find(key);
+  return value != answer.end() && value->is_number_unsigned() ? value->get<std::uint64_t>() : 0;
+}
+
+std::string counted(std::uint64_t count, const char* what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+ExitCode run_gc(const DaemonClient& client, bool json) {
+  const Json answer = require_object(client.post("/v1/gc"), client.endpoint());
+  if (json) {
+    print(to_text(answer));
+    return ExitCode::done;
+  }
+  print("freed " + counted(number_of(answer, "images"), "image") + ", " +
+        counted(number_of(answer, "layers"), "layer") + ", " +
+        format_bytes(number_of(answer, "bytes")) + "\n");
+  const auto unread = answer.find("unread");
+  if (unread == answer.end() || !unread->is_array()) return ExitCode::done;
+  for (const Json& file : *unread) {
+    print_error("images that no function names were kept: those of functions/" +
+                (file.is_string() ? file.get<std::string>() : file.dump()) +
+                " in the daemon's state directory are not known; mend it or remove it");
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_gc_verb(CLI::App& app, Context& context) {
+  CLI::App* verb = app.add_subcommand("gc", "free images and layers that nothing uses");
+  const auto json = std::make_shared<bool>(false);
+  add_json_flag(*verb, *json);
+  verb->callback([&context, json] {
+    context.run = [&context, json] { return run_gc(context.client(), *json); };
+  });
+}
+
+}  // namespace cli

@@ -1,0 +1,50 @@
+// faas rollback: makes an earlier version of a function its next one.
+#include <cstdint>
+#include <memory>
+
+#include "faas-cli/answer_json.h"
+#include "faas-cli/terminal.h"
+#include "faas-cli/verb/verb.h"
+
+namespace cli {
+namespace {
+
+// What every reader of JSON holds exactly; the parser takes more digits than fit for a huge number.
+constexpr std::uint64_t kMaxVersion = 1ULL << 53;
+
+struct RollbackOptions {
+  std::string name;
+  std::uint64_t version = 0;  // 0: the one before the current
+  bool json = false;
+};
+
+ExitCode run_rollback(const DaemonClient& client, const RollbackOptions& options) {
+  std::string target = function_target(options.name) + "/rollback";
+  if (options.version != 0) target += "?version=" + std::to_string(options.version);
+  const Json function = require_object(client.post(target), client.endpoint());
+  if (options.json) {
+    print(to_text(function));
+  } else {
+    print(printable(text_of(function, "name")) + " is at " + printable(text_of(function, "ip")) +
+          ", version " + printable(text_of(function, "version")) + ", a rollback of " +
+          printable(text_of(function, "rollback_of")) + "\n");
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_rollback_verb(CLI::App& app, Context& context) {
+  CLI::App* verb = app.add_subcommand("rollback", "go back to an earlier version of a function");
+  verb->footer("What there is to go back to: faas versions NAME");
+  const auto options = std::make_shared<RollbackOptions>();
+  verb->add_option("NAME", options->name, "the function")->required();
+  verb->add_option("VERSION", options->version, "its number; without it, the one before")
+      ->check(CLI::Range(std::uint64_t{1}, kMaxVersion));
+  add_json_flag(*verb, options->json);
+  verb->callback([&context, options] {
+    context.run = [&context, options] { return run_rollback(context.client(), *options); };
+  });
+}
+
+}  // namespace cli

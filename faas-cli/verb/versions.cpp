@@ -1,0 +1,41 @@
+// faas versions: one line for each version of a function that is kept, the current one first.
+#include <memory>
+
+#include "faas-cli/answer_json.h"
+#include "faas-cli/function_text.h"
+#include "faas-cli/verb/verb.h"
+
+namespace cli {
+namespace {
+
+struct VersionsOptions {
+  std::string name;
+  bool json = false;
+};
+
+ExitCode run_versions(const DaemonClient& client, const VersionsOptions& options) {
+  const Json answer =
+      require_object(client.get(function_target(options.name) + "/versions"), client.endpoint());
+  if (options.json) {
+    print(to_text(answer));
+    return ExitCode::done;
+  }
+  const auto versions = answer.find("versions");
+  const bool usable = versions != answer.end() && versions->is_array();
+  print(versions_text(usable ? *versions : Json::array()));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_versions_verb(CLI::App& app, Context& context) {
+  CLI::App* verb = app.add_subcommand("versions", "list the versions of a function to go back to");
+  const auto options = std::make_shared<VersionsOptions>();
+  verb->add_option("NAME", options->name, "the function")->required();
+  add_json_flag(*verb, options->json);
+  verb->callback([&context, options] {
+    context.run = [&context, options] { return run_versions(context.client(), *options); };
+  });
+}
+
+}  // namespace cli
