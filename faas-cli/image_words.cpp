@@ -37,10 +37,14 @@ bool is_path_component(std::string_view text) {
 
 // "registry.example:5000" before the first '/'; without a dot or a port it would be a component.
 bool is_registry(std::string_view text) {
-  return (text == "localhost" || text.find_first_of(".:") != std::string_view::npos) &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return is_letter_or_digit(c) || c == '.' || c == '-' || c == ':';
-         });
+  if (text != "localhost" && text.find_first_of(".:") == std::string_view::npos) return false;
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  const std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(colon);
+  return !host.empty() && is_letter_or_digit(host.front()) && is_letter_or_digit(host.back()) &&
+         std::all_of(host.begin(), host.end(),
+                     [](char c) { return is_letter_or_digit(c) || c == '.' || c == '-'; }) &&
+         port != ":" && port.find_first_not_of("0123456789", 1) == std::string_view::npos;
 }
 
 bool is_name(std::string_view name) {

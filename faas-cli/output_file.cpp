@@ -70,7 +70,8 @@ void OutputFile::create(const std::filesystem::path& directory, mode_t mode) {
   if (fd_) return;
   if (errno != EOPNOTSUPP && errno != EISDIR) sys::throw_errno("write " + name_);
   const std::filesystem::path path = directory / (".faas-" + sys::random_hex(16));
-  fd_ = sys::open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+  fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  if (!fd_) sys::throw_errno("write " + name_);
   temporary_ = path;
 }
 

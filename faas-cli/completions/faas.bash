@@ -16,6 +16,8 @@ _faas() {
     local connection='--socket --url --token --help'
     local deploy='--file --memory --cpus --pids --timeout --concurrency --queue --queue-timeout
                   --tmpfs --env --warm --launcher --mode --protocol --json'
+    local pack='--output --entrypoint --cmd --env --workdir --user --label --tag --keep-owners
+                --json'
     COMPREPLY=()
 
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -27,7 +29,7 @@ _faas() {
     done
 
     case $previous in
-        -f | --file | --socket | --state-dir | --runc)
+        -f | --file | -o | --output | --socket | --state-dir | --runc)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
@@ -35,13 +37,15 @@ _faas() {
         --protocol) mapfile -t COMPREPLY < <(compgen -W 'http tcp' -- "$current"); return ;;
         --launcher) mapfile -t COMPREPLY < <(compgen -W 'runc' -- "$current"); return ;;
         --url | --token | --memory | --cpus | --pids | --timeout | --concurrency | --queue | \
-            --queue-timeout | --tmpfs | -e | --env | --warm | --subnet | --function-port) return ;;
+            --queue-timeout | --tmpfs | -e | --env | --warm | --subnet | --function-port | \
+            --entrypoint | --cmd | --workdir | --user | --label | --tag) return ;;
     esac
 
     local words=
     case $verb in
         '') words="new list ip describe rm versions rollback gc pack doctor version --version $connection" ;;
         new) words="$deploy $connection" ;;
+        pack) words="$pack $connection" ;;
         doctor) words="--json --state-dir --runc --subnet --function-port $connection" ;;
         *) words="--json $connection" ;;
     esac

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "oci/image/archive_writer.h"
 #include "oci/image/digest.h"
@@ -77,6 +78,9 @@ void check(const ImageSource& source) {
   } catch (const sys::Refused& refused) {
     // Who may run a file there is another matter here: in the image it belongs to root.
     if (source.layer.keep_owners || refused.code() != "command_not_executable") throw;
+  } catch (const std::system_error& error) {
+    refuse("unreadable", "cannot read " + printable(source.layer.directory.string()) + ": " +
+                             error.code().message());
   }
 }
 

@@ -13,6 +13,7 @@ EXPECTED = (
     "libexec/faasd/faas-receive",
     "lib/systemd/system/faasd.service",
     "share/man/man1/faas.1",
+    "share/man/man1/faas-pack.1",
     "share/man/man8/faasd.8",
     "share/bash-completion/completions/faas",
     "share/zsh/vendor-completions/_faas",
