@@ -5,192 +5,25 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <map>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "client.h"
-#include "faasd/api/api.h"
-#include "oci/sys/error.h"
+#include "memory_daemon.h"
 #include "oci/sys/file.h"
 
-using api_test::body_of_answer;
+using api_test::Daemon;
+using api_test::is_root;
+using api_test::json_of;
+using api_test::MemoryOperator;
 using api_test::status_of_answer;
 using nlohmann::json;
-using sys::Refusal;
 using sys::Refused;
 
 namespace {
 
 constexpr sys::Ipv4 kLoopback{0x7f000001};
-constexpr sys::Ipv4 kFirstAddress{0x7f4d000a};
 constexpr uid_t kNobody = 65534;
 const std::string kToken = "0123456789abcdef0123456789abcdef";
-
-class MemoryOperator : public control::Operator {
- public:
-  std::unique_ptr<control::Deploy> begin_deploy(const std::string& name,
-                                                const function::Options& options) override;
-  void remove(const std::string& name) override {
-    const std::lock_guard lock(mutex_);
-    if (name == "broken") throw std::runtime_error("write /state/broken.json: No space left");
-    if (functions_.erase(name) == 0) {
-      throw Refused(Refusal::not_found, "unknown_function", "there is no function " + name);
-    }
-  }
-  std::optional<control::FunctionStatus> find(const std::string& name) override {
-    const std::lock_guard lock(mutex_);
-    const auto it = functions_.find(name);
-    if (it == functions_.end()) return std::nullopt;
-    return it->second;
-  }
-  std::vector<control::FunctionStatus> list() override {
-    const std::lock_guard lock(mutex_);
-    std::vector<control::FunctionStatus> all;
-    for (const auto& [name, status] : functions_) all.push_back(status);
-    return all;
-  }
-
-  control::FunctionStatus rollback(const std::string& name,
-                                   std::optional<std::uint64_t> version) override {
-    control::FunctionStatus status = known(name);
-    if (version.value_or(1) > 1) throw Refused(Refusal::not_found, "unknown_version", "no such");
-    status.function.rollback_of = 1;
-    return put(std::move(status));
-  }
-  std::vector<function::Version> versions(const std::string& name) override {
-    const control::FunctionStatus status = known(name);
-    function::Version first = status.function;
-    first.version = 1;
-    first.rollback_of = 0;
-    return {status.function, first};
-  }
-  control::Collected collect_garbage() override { return garbage; }
-
-  control::FunctionStatus put(control::FunctionStatus status) {
-    const std::lock_guard lock(mutex_);
-    const auto it = functions_.find(status.function.name);
-    if (it != functions_.end()) status.function.version = it->second.function.version + 1;
-    return functions_.insert_or_assign(status.function.name, status).first->second;
-  }
-
-  control::Collected garbage;
-  int begun = 0;
-  int undone = 0;
-  std::size_t written = 0;
-
- private:
-  control::FunctionStatus known(const std::string& name) {
-    if (const auto status = find(name)) return *status;
-    throw Refused(Refusal::not_found, "unknown_function", "there is no function " + name);
-  }
-
-  std::mutex mutex_;
-  std::map<std::string, control::FunctionStatus> functions_;
-};
-
-class MemoryDeploy : public control::Deploy {
- public:
-  MemoryDeploy(MemoryOperator& op, control::FunctionStatus status)
-      : operator_(op), status_(std::move(status)) {}
-  ~MemoryDeploy() override { operator_.undone += finished_ ? 0 : 1; }
-
-  void write(std::string_view bytes) override {
-    operator_.written += bytes.size();
-    start_ += bytes.substr(0, 8);
-    if (start_.starts_with("not tar")) {
-      throw Refused(Refusal::invalid, "not_a_tarball", "the body is no tarball");
-    }
-    if (start_.starts_with("toolarge")) {
-      throw Refused(Refusal::too_large, "image_too_large", "the image is over a bound");
-    }
-  }
-  control::FunctionStatus finish() override {
-    finished_ = true;
-    return operator_.put(status_);
-  }
-
- private:
-  MemoryOperator& operator_;
-  control::FunctionStatus status_;
-  std::string start_;
-  bool finished_ = false;
-};
-
-std::unique_ptr<control::Deploy> MemoryOperator::begin_deploy(const std::string& name,
-                                                              const function::Options& options) {
-  ++begun;
-  if (name == "full") throw Refused(Refusal::exhausted, "no_address", "the subnet is full");
-  if (name == "taken") throw Refused(Refusal::conflict, "port_in_use", "the port is in use");
-  if (name == "busy") throw Refused(Refusal::unavailable, "busy", "too many deploys at once");
-  control::FunctionStatus status;
-  status.function.name = name;
-  status.function.image = "sha256:" + std::string(64, 'a');
-  status.function.address = kFirstAddress;
-  status.function.command = {"/bin/hello", "caf\xe9"};  // Latin-1: not UTF-8
-  status.function.env = options.env;
-  status.function.limits = options.limits;
-  auto image = std::make_shared<image::Image>();
-  image->digest = status.function.image;
-  image->rootfs = "/state/images/aa/rootfs";
-  image->config.entrypoint = {"/bin/hello"};
-  image->config.labels = {{"k", "v"}};
-  status.image = std::move(image);
-  return std::make_unique<MemoryDeploy>(*this, std::move(status));
-}
-
-struct Daemon {
-  sys::Log log;
-  api_test::TemporaryDirectory directory;
-  MemoryOperator op;
-  sys::TcpEndpoint endpoint;
-  std::unique_ptr<api::Api> api;
-
-  explicit Daemon(const std::string& token = "", bool ready = true,
-                  sys::LogLevel level = sys::LogLevel::error)
-      : log(level, sys::LogFormat::text) {
-    api::ApiOptions options;
-    if (!token.empty()) {
-      options.token_file = directory.path() / "token";
-      sys::write_file_durably(options.token_file, token);
-    }
-    std::vector<sys::UniqueFd> listeners;
-    const sys::UniqueFd dir = sys::open_directory(directory.path());
-    // 0666 lets the tests see what the API itself says to another uid.
-    listeners.push_back(sys::listen_unix(dir.get(), "api.sock", 0666, 16));
-    std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
-    listeners.push_back(sys::listen_tcp({kLoopback, 0}, 16));
-    endpoint = sys::local_endpoint(listeners.back().get());
-    api = std::make_unique<api::Api>(op, log, options, std::move(listeners));
-    api->start();
-    api->set_ready(ready);
-  }
-
-  // Over the Unix socket, whose rules do not depend on the uid of who runs the test as long as it
-  // is root; the tests of other callers say so themselves.
-  std::string ask(const std::string& method, const std::string& target,
-                  const std::string& headers = "", const std::string& body = "") const {
-    return api_test::exchange(api_test::connect_unix(directory.path() / "api.sock").get(),
-                              request(method, target, headers, body));
-  }
-  static std::string request(const std::string& method, const std::string& target,
-                             const std::string& headers, const std::string& body) {
-    std::string text = method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n" + headers;
-    if (!body.empty()) text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
-    return text + "\r\n" + body;
-  }
-};
-
-bool is_root() {
-  if (::geteuid() == 0) return true;
-  MESSAGE("skipped: the API serves root, and this test runs as another user");
-  return false;
-}
-
-json json_of(const std::string& answer) {
-  return json::parse(body_of_answer(answer));
-}
 
 // Runs `body` on a thread that is nobody, to the kernel as well (the raw call changes one thread).
 template <typename Body>
@@ -232,79 +65,6 @@ TEST_CASE("a function is deployed, looked at, replaced and removed") {
   CHECK(status_of_answer(daemon.ask("DELETE", "/v1/functions/hello")) == 404);
   CHECK(json_of(daemon.ask("GET", "/v1/functions/hello"))["code"] == "unknown_function");
   CHECK(json_of(daemon.ask("GET", "/v1/functions")) == json{{"functions", json::array()}});
-}
-
-TEST_CASE("versions are listed and rolled back to, also of functions that are called so") {
-  if (!is_root()) return;
-  const Daemon daemon;
-  for (const std::string name : {"hello", "versions", "rollback", "a.b"}) {
-    CAPTURE(name);
-    const std::string path = "/v1/functions/" + name;
-    CHECK(status_of_answer(daemon.ask("GET", path)) == 404);
-    CHECK(status_of_answer(daemon.ask("GET", path + "/versions")) == 404);
-    CHECK(status_of_answer(daemon.ask("POST", path + "/rollback")) == 404);
-    CHECK(status_of_answer(daemon.ask("PUT", path, "", "tarball")) == 201);
-    CHECK(json_of(daemon.ask("GET", path))["name"] == name);
-    CHECK(json_of(daemon.ask("GET", path))["kept_versions"] == 1);
-
-    const json back = json_of(daemon.ask("POST", path + "/rollback?version=1"));
-    CHECK(back["version"] == 2);
-    CHECK(back["rollback_of"] == 1);
-    CHECK(status_of_answer(daemon.ask("POST", path + "/rollback")) == 200);
-
-    const json answer = json_of(daemon.ask("GET", path + "/versions"));
-    CHECK(answer["name"] == name);
-    REQUIRE(answer["versions"].size() == 2);
-    CHECK(answer["versions"][0]["version"] == 3);
-    CHECK(answer["versions"][0]["current"] == true);
-    CHECK(answer["versions"][0]["rollback_of"] == 1);
-    CHECK(answer["versions"][1]["current"] == false);
-    CHECK(answer["versions"][1]["image"] == back["image"]);
-    CHECK_FALSE(answer["versions"][1].contains("rollback_of"));
-  }
-}
-
-TEST_CASE("a rollback to what is no version, or with anything beside it, is refused") {
-  if (!is_root()) return;
-  const Daemon daemon;
-  CHECK(status_of_answer(daemon.ask("PUT", "/v1/functions/a", "", "tarball")) == 201);
-  for (const char* query : {"?version=", "?version=0", "?version=-1", "?version=%2B1",
-                            "?version=1x", "?version=1.0", "?version", "?version=1&version=1",
-                            "?version=99999999999999999999", "?memory=64M", "?version=1&env=A=b"}) {
-    CAPTURE(query);
-    CHECK(status_of_answer(daemon.ask("POST", std::string("/v1/functions/a/rollback") + query)) ==
-          400);
-  }
-  const json unknown = json_of(daemon.ask("POST", "/v1/functions/a/rollback?version=9"));
-  CHECK(unknown["code"] == "unknown_version");
-  CHECK(json_of(daemon.ask("GET", "/v1/functions/a"))["version"] == 1);
-  for (const char* path : {"/v1/functions//versions", "/v1/functions/A/versions",
-                           "/v1/functions/a/b/versions", "/v1/functions/versions/a"}) {
-    CAPTURE(path);
-    CHECK(json_of(daemon.ask("GET", path))["code"] == "bad_name");
-  }
-  CHECK(json_of(daemon.ask("POST", "/v1/functions//rollback"))["code"] == "bad_name");
-  for (const auto& [method, suffix, allowed] :
-       {std::tuple("POST", "/versions", "GET"), std::tuple("DELETE", "/versions", "GET"),
-        std::tuple("GET", "/rollback", "POST"), std::tuple("PUT", "/rollback", "POST")}) {
-    const std::string answer = daemon.ask(method, std::string("/v1/functions/a") + suffix);
-    CHECK(status_of_answer(answer) == 405);
-    CHECK(answer.find(std::string("\r\nAllow: ") + allowed + "\r\n") != std::string::npos);
-  }
-}
-
-TEST_CASE("a collection of garbage says what the disk got back, and what stood in its way") {
-  if (!is_root()) return;
-  Daemon daemon;
-  daemon.op.garbage.freed = {2, 3, 4096};
-  CHECK(json_of(daemon.ask("POST", "/v1/gc")) ==
-        json{{"images", 2}, {"layers", 3}, {"bytes", 4096}});
-  daemon.op.garbage.unread = {"a.json.corrupt"};
-  CHECK(json_of(daemon.ask("POST", "/v1/gc"))["unread"] == json{"a.json.corrupt"});
-  CHECK(status_of_answer(daemon.ask("GET", "/v1/gc")) == 405);
-  daemon.api->set_ready(false);
-  CHECK(status_of_answer(daemon.ask("POST", "/v1/gc")) == 503);
-  CHECK(status_of_answer(daemon.ask("POST", "/v1/functions/a/rollback")) == 503);
 }
 
 TEST_CASE("the interface of the earlier daemon works") {
