@@ -9,10 +9,11 @@ build_packages=(
 )
 
 # What the tests need beyond that. The clang tools carry their version because another one formats
-# and warns differently. docker.io and mmdebstrap make the images.
+# and warns differently; libFuzzer comes with clang. docker.io and mmdebstrap make the images.
 test_packages=(
   "${build_packages[@]}"
-  ca-certificates clang-format-14 clang-tidy-14 docker.io mmdebstrap
+  ca-certificates clang-14 clang-format-14 clang-tidy-14 docker.io libclang-rt-14-dev mmdebstrap
+  zstd
 )
 
 # install_missing PACKAGE…: asks apt only for what is not there; a second run needs no network.

@@ -11,6 +11,7 @@
     bench    a short run of the benchmark: no request fails, nothing is left
     asan     the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
     tsan     the unit tests under ThreadSanitizer
+    fuzz     each fuzz target for a short while, and all that it ever found
     lint     clang-tidy
 
 test.sh calls this after it has installed the packages.
@@ -36,6 +37,8 @@ SOURCE_DIRS = ("oci", "faasd", "faas-cli", "handlers", "tests")
 SOURCE_ENDINGS = (".cpp", ".h", ".c")
 TIMEOUT_S = 900  # of one command; the slowest, a sanitizer build from nothing, takes a third of it
 SHOWN_CHARACTERS = 20_000  # of the output of a command that failed
+FUZZ_S = 20  # of one target; what a change breaks shows itself early, long runs are made by hand
+FUZZ_CANNOT_RUN = 77  # tests/fuzz/run: no compiler for it, or no root
 # A case without what it needs says MESSAGE("skipped: reason"), below its name.
 DOCTEST_SKIP = re.compile(r"^TEST CASE:\s+(.*)\n\n.*?MESSAGE: .*?(?:skipped|SKIP): (.*)$",
                           re.MULTILINE)
@@ -183,6 +186,20 @@ def tsan_tier(totals):
            ["setarch", os.uname().machine, "-R"])
 
 
+def fuzz_tier(totals):
+    targets = sorted(os.path.basename(path)[:-len(".cpp")]
+                     for path in glob.glob(os.path.join(ROOT, "tests/fuzz/*_fuzz.cpp")))
+    for target in targets:
+        done = Command([sys.executable, "tests/fuzz/run", "--seconds", str(FUZZ_S), target])
+        if done.status == FUZZ_CANNOT_RUN:
+            totals.skipped += 1
+            print(f"SKIP fuzz {target}: {done.output.strip()}", flush=True)
+            continue
+        if done.status == 0:
+            print(done.output.strip(), flush=True)
+        totals.check(f"{target} finds nothing", done.problem())
+
+
 def _unittests(totals, paths, timeout_s):
     for path in sorted(paths):
         relative = os.path.relpath(path, ROOT)
@@ -247,7 +264,7 @@ def lint_tier(totals):
 TIERS = {
     "format": format_tier, "tidy": tidy_tier, "build": build_tier, "units": units_tier,
     "cli": cli_tier, "e2e": e2e_tier, "bench": bench_tier, "asan": asan_tier,
-    "tsan": tsan_tier, "lint": lint_tier,
+    "tsan": tsan_tier, "fuzz": fuzz_tier, "lint": lint_tier,
 }
 
 
