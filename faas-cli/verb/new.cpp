@@ -23,6 +23,9 @@ struct DeployOption {
 };
 
 constexpr std::array kDeployOptions = {
+    DeployOption{"--tag", "tag", "which image, where the tarball holds several"},
+    DeployOption{"--platform", "platform", "the same, for other machines [this one's]"},
+    DeployOption{"--digest", "digest", "take no other image than sha256:…"},
     DeployOption{"--memory", "memory", "memory of an instance, swap excluded [256M]"},
     DeployOption{"--cpus", "cpus", "processors an instance may use [1.0]"},
     DeployOption{"--pids", "pids", "processes and threads of an instance [128]"},

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "faasd/api/functions_json.h"
@@ -57,15 +58,29 @@ void check_upload(const Asked& request) {
   }
 }
 
-function::Options options_of(const Asked& request) {
+// What a deploy's query says: of the function, and of the archive.
+struct DeployQuery {
   function::Options options;
+  image::Selection selection;
+};
+
+DeployQuery deploy_query_of(const Asked& request) {
+  DeployQuery query;
+  const std::map<std::string_view, std::string*> of_archive = {
+      {"tag", &query.selection.tag},
+      {"platform", &query.selection.platform},
+      {"digest", &query.selection.digest}};
   for (const auto& [key, text] : request.params) {
     if (request.params.count(key) > 1 && key != kRepeatable) {
       throw HttpError(400, "bad_option", "the option '" + key + "' stands twice");
     }
-    function::set_option(options, key, text);
+    if (const auto found = of_archive.find(key); found != of_archive.end()) {
+      *found->second = text;
+    } else {
+      function::set_option(query.options, key, text);
+    }
   }
-  return options;
+  return query;
 }
 
 // The one option of a rollback.
@@ -225,9 +240,10 @@ control::FunctionStatus Routes::deploy(const std::string& name, const Asked& req
                                        const ContentReader& body) const {
   check_ready();
   function::check_name(name);
-  const function::Options options = options_of(request);
+  const DeployQuery query = deploy_query_of(request);
   check_upload(request);
-  const std::unique_ptr<control::Deploy> deploy = operator_.begin_deploy(name, options);
+  const std::unique_ptr<control::Deploy> deploy =
+      operator_.begin_deploy(name, query.options, query.selection);
   const bool whole = body([&deploy](const char* bytes, std::size_t size) {
     deploy->write({bytes, size});
     return true;

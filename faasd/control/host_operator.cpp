@@ -76,11 +76,12 @@ class RecordedFunction {
 // A deploy whose archive is still arriving.
 class HostDeploy : public Deploy {
  public:
-  HostDeploy(HostOperator& host, std::string name, function::Options options)
+  HostDeploy(HostOperator& host, std::string name, function::Options options,
+             const image::Selection& selection)
       : host_(host),
         name_(std::move(name)),
         options_(std::move(options)),
-        import_(host.household_.images.begin_import()) {}
+        import_(host.household_.images.begin_import(selection)) {}
 
   void write(std::string_view bytes) override { import_->write(bytes); }
 
@@ -101,10 +102,11 @@ HostOperator::HostOperator(const Household& household, DeployDefaults defaults)
 HostOperator::~HostOperator() = default;
 
 std::unique_ptr<Deploy> HostOperator::begin_deploy(const std::string& name,
-                                                   const function::Options& options) {
+                                                   const function::Options& options,
+                                                   const image::Selection& selection) {
   function::check_name(name);
   check_launcher(defaults_.launcher, options.launcher);
-  return std::make_unique<HostDeploy>(*this, name, options);
+  return std::make_unique<HostDeploy>(*this, name, options, selection);
 }
 
 std::optional<function::History> HostOperator::history_of(const std::string& name) {

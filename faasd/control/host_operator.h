@@ -49,8 +49,8 @@ class HostOperator : public Operator {
   // releases the images that no function names. Before the loop runs.
   void restore();
 
-  std::unique_ptr<Deploy> begin_deploy(const std::string& name,
-                                       const function::Options& options) override;
+  std::unique_ptr<Deploy> begin_deploy(const std::string& name, const function::Options& options,
+                                       const image::Selection& selection) override;
   FunctionStatus rollback(const std::string& name, std::optional<std::uint64_t> version) override;
   std::vector<function::Version> versions(const std::string& name) override;
   void remove(const std::string& name) override;

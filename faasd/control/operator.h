@@ -53,7 +53,8 @@ class Operator {
   // Throws sys::Refused at once for a bad name, before a byte of the body is read. A known name is
   // replaced: same address, version n+1, no connection refused.
   virtual std::unique_ptr<Deploy> begin_deploy(const std::string& name,
-                                               const function::Options& options) = 0;
+                                               const function::Options& options,
+                                               const image::Selection& selection) = 0;
   // Version n+1 with everything of an earlier one that is kept; without a number, of the one before
   // the current. As a deploy in all else. Throws sys::Refused(not_found) for a function or version
   // that there is not.

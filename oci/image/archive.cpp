@@ -3,6 +3,8 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
 #include <utility>
@@ -50,12 +52,20 @@ timespec mtime_of(archive_entry* raw) {
 
 }  // namespace
 
+bool is_compressed(std::string_view begin) {
+  using namespace std::string_view_literals;
+  static constexpr std::array kMagics = {"\x1f\x8b"sv, "\x28\xb5\x2f\xfd"sv, "\xfd\x37zXZ\0"sv,
+                                         "BZh"sv};
+  return std::any_of(kMagics.begin(), kMagics.end(),
+                     [&](std::string_view magic) { return begin.starts_with(magic); });
+}
+
 void TarStream::Free::operator()(archive* reader) const noexcept {
   archive_read_free(reader);
 }
 
 TarStream::TarStream(const std::string& what, Role role, Source source, const Quota& quota,
-                     std::uint64_t& inflated_bytes)
+                     std::atomic<std::uint64_t>& inflated_bytes)
     : what_(what),
       role_(role),
       source_(std::move(source)),
@@ -71,7 +81,10 @@ void TarStream::open_inflater() {
   inflater_.reset(archive_read_new());
   if (!inflater_) throw std::bad_alloc();
   archive* const reader = inflater_.get();
-  archive_read_support_filter_gzip(reader);
+  for (const auto add : {archive_read_support_filter_gzip, archive_read_support_filter_zstd,
+                         archive_read_support_filter_xz, archive_read_support_filter_bzip2}) {
+    if (add(reader) != ARCHIVE_OK) fail(reader);  // a warning means: by an external program
+  }
   archive_read_support_format_raw(reader);
   archive_read_support_format_empty(reader);
   archive_entry* ignored = nullptr;
@@ -124,11 +137,11 @@ ssize_t TarStream::read_inflated(archive* reader, void* self, const void** bytes
 std::string_view TarStream::take_source() {
   const std::string_view block = source_();
   if (block.empty()) source_ended_ = true;
-  if (compressed_ == 0) is_gzip_ = block.starts_with("\x1f\x8b");
+  if (compressed_ == 0) is_compressed_ = is_compressed(block);
   compressed_ += block.size();
   // Of a plain tar it is the diff_id, and of the upload nobody asks: hashing is what importing
   // costs.
-  if (role_ == Role::layer && is_gzip_) compressed_sum_.update(block);
+  if (role_ == Role::layer && is_compressed_) compressed_sum_.update(block);
   return block;
 }
 
@@ -143,8 +156,7 @@ std::string_view TarStream::take_inflated() {
   if (result == ARCHIVE_EOF) return {};
   if (result != ARCHIVE_OK) fail(inflater_.get());
   inflated_ += size;
-  shared_inflated_ += size;
-  if (shared_inflated_ > quota_.stream_bytes) {
+  if (shared_inflated_ += size; shared_inflated_ > quota_.stream_bytes) {
     refuse_too_large(what_, quota_.stream_bytes, "bytes of unpacked archive");
   }
   if (inflated_ > quota_.ratio_free_bytes && inflated_ / quota_.compression_ratio > compressed_) {
@@ -228,10 +240,10 @@ std::size_t TarStream::read(char* buffer, std::size_t size) {
 void TarStream::drain() {
   while (!take_inflated().empty()) {
   }
-  // What the decompressor has left over is not part of any gzip member.
+  // What the decompressor has left over is not part of any compressed stream.
   const std::int64_t used = archive_filter_bytes(inflater_.get(), -1);
-  if (is_gzip_ && used >= 0 && static_cast<std::uint64_t>(used) < compressed_) {
-    refuse("trailing_garbage", what_ + " goes on behind the end of its gzip data");
+  if (is_compressed_ && used >= 0 && static_cast<std::uint64_t>(used) < compressed_) {
+    refuse("trailing_garbage", what_ + " goes on behind the end of its compressed data");
   }
   while (!take_source().empty()) {
     refuse("trailing_garbage", what_ + " goes on behind its end: send one archive, whole");

@@ -1,4 +1,5 @@
-// Reads one tar archive once, as a stream, plain or gzip: the only place that knows libarchive.
+// Reads one tar archive once, as a stream, plain or compressed with gzip, zstd, xz or bzip2; beside
+// archive_writer.h the only place that knows libarchive.
 // While it reads it hashes the bytes before and after decompression, bounds both, and has the raw
 // headers checked (tar_headers.h). Runs in the confined process only.
 // Source: libarchive's archive_read(3), tar(5). Throws sys::Refused. One thread.
@@ -6,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <ctime>
 #include <exception>
@@ -51,6 +53,9 @@ struct Block {
   std::string_view bytes;  // until the next call
 };
 
+// Whether these first bytes are of a stream that TarStream decompresses.
+bool is_compressed(std::string_view begin);
+
 class TarStream {
  public:
   // The next bytes; empty at the end. Valid until the next call.
@@ -61,10 +66,10 @@ class TarStream {
   enum class Role { upload, layer };
 
   // `what` names the archive in messages ("the archive", "layer x/layer.tar"). `inflated_bytes`
-  // counts what comes out of decompression against quota.stream_bytes, over several streams if they
-  // share it.
+  // counts what comes out of decompression against quota.stream_bytes, over several streams, on
+  // several threads, if they share it.
   TarStream(const std::string& what, Role role, Source source, const Quota& quota,
-            std::uint64_t& inflated_bytes);
+            std::atomic<std::uint64_t>& inflated_bytes);
   TarStream(const TarStream&) = delete;
   TarStream& operator=(const TarStream&) = delete;
   ~TarStream();
@@ -79,9 +84,10 @@ class TarStream {
   std::uint64_t entries() const noexcept { return entries_; }
   // After next() has said that there is no more:
   bool has_end_mark() const noexcept { return headers_.complete(); }
-  // Of a layer: SHA-256 of the source's bytes, and of the tar in them.
-  const std::string& compressed_hex() const { return is_gzip_ ? compressed_hex_ : diff_hex_; }
+  // Of a layer: SHA-256 of the source's bytes, and of the tar in them; how many the former are.
+  const std::string& compressed_hex() const { return is_compressed_ ? compressed_hex_ : diff_hex_; }
   const std::string& diff_hex() const { return diff_hex_; }
+  std::uint64_t compressed_size() const noexcept { return compressed_; }
 
  private:
   struct Free {
@@ -104,12 +110,12 @@ class TarStream {
   Role role_;
   Source source_;
   const Quota& quota_;
-  std::uint64_t& shared_inflated_;
+  std::atomic<std::uint64_t>& shared_inflated_;
   std::uint64_t compressed_ = 0;
   std::uint64_t inflated_ = 0;
   std::uint64_t entries_ = 0;
   bool source_ended_ = false;
-  bool is_gzip_ = false;
+  bool is_compressed_ = false;
   std::exception_ptr pending_;  // thrown in a callback of libarchive's, which is C
   Sha256 compressed_sum_;
   Sha256 diff_sum_;

@@ -157,12 +157,4 @@ ParsedConfig parse_config(const json& document) {
   return parsed;
 }
 
-void check_platform(const ImageConfig& config) {
-  if (config.os == "linux" && config.architecture == kHostArchitecture) return;
-  refuse("wrong_platform",
-         "the image is for '" + printable(config.os) + "/" + printable(config.architecture) +
-             "', this machine runs 'linux/" + std::string(kHostArchitecture) +
-             "': build it with --platform linux/" + std::string(kHostArchitecture));
-}
-
 }  // namespace image

@@ -25,7 +25,4 @@ nlohmann::json parse_document(std::string_view text, const std::string& code,
 
 ParsedConfig parse_config(const nlohmann::json& document);
 
-// Throws sys::Refused(invalid, "wrong_platform") if this machine cannot run the image.
-void check_platform(const ImageConfig& config);
-
 }  // namespace image

@@ -26,10 +26,11 @@ ImageStore::~ImageStore() {
   state_->catalog->stop();
 }
 
-std::unique_ptr<Import> ImageStore::begin_import() {
+std::unique_ptr<Import> ImageStore::begin_import(const Selection& selection) {
+  check_selection(selection);
   try {
     return std::make_unique<StreamedImport>(state_->catalog, state_->log, state_->unpack_program,
-                                            state_->quota, state_->unpack_patience);
+                                            selection, state_->quota, state_->unpack_patience);
   } catch (const std::exception& error) {
     throw refusal_of(error);
   }

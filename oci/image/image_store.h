@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "oci/image/image.h"
+#include "oci/image/image_selection.h"
 #include "oci/image/quota.h"
 #include "oci/sys/log.h"
 
@@ -55,7 +56,9 @@ class ImageStore {
   ImageStore(const ImageStore&) = delete;
   ImageStore& operator=(const ImageStore&) = delete;
 
-  std::unique_ptr<Import> begin_import();
+  // Of the image of the archive that `selection` means. Throws sys::Refused(invalid) for a
+  // selection that makes no sense.
+  std::unique_ptr<Import> begin_import(const Selection& selection = {});
 
   // An image that an earlier import stored. Throws sys::Refused(not_found, "unknown_image").
   std::shared_ptr<const Image> open(const std::string& digest);

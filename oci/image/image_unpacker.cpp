@@ -17,19 +17,11 @@ constexpr std::size_t kSniffBytes = 512;       // one tar block
 
 enum class Kind { layer, document, other };
 
-bool has_magic(std::string_view bytes, std::string_view magic) {
-  return bytes.starts_with(magic);
-}
-
 // What a member is, by its first bytes: names differ between the programs that write images.
 Kind kind_of(const std::string& path, std::string_view begin) {
   if (path == kManifest) return Kind::document;
   if (is_tar_block(begin)) return Kind::layer;
-  for (const std::string_view magic : {"\x1f\x8b", "\x28\xb5\x2f\xfd", "BZh",
-                                       "\xfd"
-                                       "7zXZ"}) {
-    if (has_magic(begin, magic)) return Kind::layer;
-  }
+  if (is_compressed(begin)) return Kind::layer;
   const std::size_t first = begin.find_first_not_of(" \t\r\n");
   const bool is_json =
       first != std::string_view::npos && (begin[first] == '{' || begin[first] == '[');
@@ -46,8 +38,9 @@ bool is_image_member(const std::vector<std::string>& components) {
 
 }  // namespace
 
-ImageUnpacker::ImageUnpacker(const std::filesystem::path& layers, const Quota& quota)
-    : layers_path_(layers), layers_(sys::open_directory(layers)), quota_(quota) {}
+ImageUnpacker::ImageUnpacker(const std::filesystem::path& layers, const Quota& quota,
+                             std::size_t jobs)
+    : quota_(quota), jobs_(jobs), workshop_{layers, sys::open_directory(layers), quota, {}} {}
 
 UnpackReport ImageUnpacker::run(TarStream::Source source) {
   TarStream archive("the archive", TarStream::Role::upload, std::move(source), quota_,
@@ -57,10 +50,10 @@ UnpackReport ImageUnpacker::run(TarStream::Source source) {
   if (archive.entries() == 0 && archive_bytes_ == 0) {
     refuse("not_an_archive", "the body is empty: send the output of `docker save`");
   }
+  while (!running_.empty()) finish_oldest_layer();
   report_.has_end_mark = archive.has_end_mark();
-  report_.special_files = budget_.special_files;
-  report_.capabilities = budget_.capabilities;
-  report_.attributes = budget_.attributes;
+  report_.special_files = workshop_.budget.special_files;
+  report_.attributes = workshop_.budget.attributes;
   return std::move(report_);
 }
 
@@ -123,53 +116,46 @@ void ImageUnpacker::take_file(const std::string& path) {
 }
 
 void ImageUnpacker::take_layer(const std::string& path, std::string_view begin) {
-  const std::string what = "the layer '" + printable(path) + "'";
-  for (const auto& [magic, name] :
-       {std::pair<std::string_view, const char*>{"\x28\xb5\x2f\xfd", "zstd"},
-        {"BZh", "bzip2"},
-        {"\xfd"
-         "7zXZ",
-         "xz"}}) {
-    if (has_magic(begin, magic)) {
-      refuse("unsupported_compression",
-             what + " is compressed with " + name + "; plain and gzip layers are understood");
-    }
-  }
   if (next_directory_ >= quota_.layers) refuse_too_large("the image", quota_.layers, "layers");
-  UnpackedLayer layer;
-  layer.path = path;
-  layer.directory = std::to_string(next_directory_++);
-  make_directory_at(layers_.get(), layer.directory, 0755);
-  LayerWriter writer(open_directory_at(layers_.get(), layer.directory),
-                     layers_path_ / layer.directory, quota_, budget_);
+  while (running_.size() >= jobs_) finish_oldest_layer();
+  running_.push_back(
+      std::make_unique<LayerJob>(workshop_, path, std::to_string(next_directory_++)));
+  LayerJob& job = *running_.back();
+  std::string bytes(begin);
+  while (!bytes.empty()) {
+    if (!job.put(std::move(bytes))) {
+      // Whatever an older layer has to say comes first, whichever thread was faster.
+      while (!running_.empty()) finish_oldest_layer();
+    }
+    bytes.resize(kReadBytes);
+    bytes.resize(archive_->read(bytes.data(), bytes.size()));
+  }
+  job.close();
+}
 
-  std::vector<char> buffer(kReadBytes);
-  bool sniffed = false;
-  TarStream stream(
-      what, TarStream::Role::layer,
-      [&]() -> std::string_view {
-        if (!std::exchange(sniffed, true) && !begin.empty()) return begin;
-        return {buffer.data(), archive_->read(buffer.data(), buffer.size())};
-      },
-      quota_, layer_bytes_);
-  while (const std::optional<Entry> entry = stream.next()) writer.add(*entry, stream);
-  writer.finish();
-
-  layer.diff_hex = stream.diff_hex();
-  layer.compressed_hex = stream.compressed_hex();
+void ImageUnpacker::finish_oldest_layer() {
+  const std::unique_ptr<LayerJob> job = std::move(running_.front());
+  running_.pop_front();
+  UnpackedLayer layer = job->wait();
   // The last member of a name is the one that counts, as everywhere in tar.
-  std::erase_if(report_.layers, [&](const UnpackedLayer& other) { return other.path == path; });
+  std::erase_if(report_.layers,
+                [&](const UnpackedLayer& other) { return other.path == layer.path; });
   report_.layers.push_back(std::move(layer));
 }
 
+// Some documents are of no concern here (a bill of materials has megabytes): one that is too large
+// is only then missed when the image needs it.
 void ImageUnpacker::take_document(const std::string& path, std::string_view begin) {
   std::string document(begin);
-  std::vector<char> buffer(kReadBytes);
-  while (const std::size_t n = archive_->read(buffer.data(), buffer.size())) {
-    document.append(buffer.data(), n);
-    if (document.size() > quota_.document_bytes) {
-      refuse_too_large("the document '" + printable(path) + "'", quota_.document_bytes, "bytes");
+  std::string bytes(kReadBytes, '\0');
+  report_.documents.erase(path);
+  report_.oversized.erase(path);
+  while (const std::size_t n = archive_->read(bytes.data(), bytes.size())) {
+    if (document.size() + n > quota_.document_bytes) {
+      report_.oversized.insert(path);
+      return;
     }
+    document.append(bytes, 0, n);
   }
   documents_bytes_ += document.size();
   if (documents_bytes_ > quota_.documents_bytes) {

@@ -30,8 +30,8 @@ std::vector<std::string> notes_of(const UnpackReport& report) {
     if (count != 0) notes.push_back(std::to_string(count) + what);
   };
   note(report.special_files, " device nodes, fifos or sockets were not created");
-  note(report.capabilities, " files lost their capabilities (security.capability)");
-  note(report.attributes, " extended attributes other than user.* were left out");
+  note(report.attributes,
+       " extended attributes other than user.* and security.capability were left out");
   return notes;
 }
 
@@ -52,10 +52,11 @@ StreamedImport::Staging::~Staging() {
 }
 
 StreamedImport::StreamedImport(std::shared_ptr<ImageCatalog> catalog, const sys::Log& log,
-                               const std::filesystem::path& unpack_program, const Quota& quota,
-                               std::chrono::milliseconds patience)
+                               const std::filesystem::path& unpack_program, Selection selection,
+                               const Quota& quota, std::chrono::milliseconds patience)
     : catalog_(std::move(catalog)),
       log_(log),
+      selection_(std::move(selection)),
       quota_(quota),
       staging_(catalog_->make_staging_directory()),
       process_(unpack_program, make_unpack_directory(staging_.path), quota, patience) {}
@@ -71,14 +72,13 @@ void StreamedImport::write(std::string_view bytes) {
 std::shared_ptr<const Image> StreamedImport::finish() {
   try {
     const UnpackReport report = process_.finish();
-    const ImagePlan plan = plan_docker_archive(report);
+    const ImagePlan plan = plan_image(report, selection_);
     if (std::shared_ptr<const Image> known = catalog_->find(plan.digest)) return known;
     std::shared_ptr<const Image> image = compose(plan, report);
     log_.info("image_imported", {{"image", image->digest},
                                  {"layers", plan.layers.size()},
                                  {"bytes", image->size_bytes},
                                  {"special_files", report.special_files},
-                                 {"capabilities", report.capabilities},
                                  {"attributes", report.attributes}});
     return image;
   } catch (const std::exception& error) {
@@ -101,6 +101,7 @@ std::shared_ptr<const Image> StreamedImport::compose(const ImagePlan& plan,
       composer.apply_layer(sys::open_directory(catalog_->layer_path(layer.diff_hex)).get());
       continue;
     }
+    if (layer.directory.empty()) refuse_missing_layer(report, layer);
     // No link on the way: the child could have put one there, and it is dead by now.
     const std::string path = std::string(kUnpack) + "/layers/" + layer.directory;
     const auto fd = open_directory_beneath(staging.get(), path);

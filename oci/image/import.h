@@ -8,8 +8,9 @@
 #include <memory>
 #include <string_view>
 
-#include "oci/image/docker_archive.h"
 #include "oci/image/image_catalog.h"
+#include "oci/image/image_plan.h"
+#include "oci/image/image_selection.h"
 #include "oci/image/image_store.h"
 #include "oci/image/quota.h"
 #include "oci/image/unpack_process.h"
@@ -20,8 +21,8 @@ namespace image {
 class StreamedImport final : public Import {
  public:
   StreamedImport(std::shared_ptr<ImageCatalog> catalog, const sys::Log& log,
-                 const std::filesystem::path& unpack_program, const Quota& quota,
-                 std::chrono::milliseconds patience);
+                 const std::filesystem::path& unpack_program, Selection selection,
+                 const Quota& quota, std::chrono::milliseconds patience);
 
   void write(std::string_view bytes) override;
   std::shared_ptr<const Image> finish() override;
@@ -39,6 +40,7 @@ class StreamedImport final : public Import {
 
   std::shared_ptr<ImageCatalog> catalog_;
   const sys::Log& log_;
+  const Selection selection_;
   const Quota quota_;
   Staging staging_;
   UnpackProcess process_;  // gone before the directory that it writes to

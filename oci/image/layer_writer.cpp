@@ -1,6 +1,7 @@
 #include "oci/image/layer_writer.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 
 #include <algorithm>
 #include <system_error>
@@ -17,6 +18,13 @@ constexpr mode_t kImpliedMode = 0755;
 
 Metadata metadata_of_entry(const Entry& entry) {
   return {entry.uid, entry.gid, entry.mode, entry.mtime};
+}
+
+// What the kernel takes as file capabilities (linux/capability.h: vfs_cap_data, vfs_ns_cap_data).
+// Nobody gains by them here: a container runs without new privileges.
+bool is_capability(const Xattr& xattr) {
+  return xattr.name == kCapabilityXattr &&
+         (xattr.value.size() == XATTR_CAPS_SZ_2 || xattr.value.size() == XATTR_CAPS_SZ_3);
 }
 
 [[noreturn]] void refuse_entry(const std::string& code, const Entry& entry,
@@ -113,31 +121,39 @@ void LayerWriter::add_file(const Entry& entry, TarStream& stream, const std::str
   if (entry.size > quota_.file_bytes) {
     refuse_too_large("the file '" + printable(entry.path) + "'", quota_.file_bytes, "bytes");
   }
-  budget_.bytes += entry.size;
-  if (budget_.bytes > quota_.unpacked_bytes) {
+  if ((budget_.bytes += entry.size) > quota_.unpacked_bytes) {
     refuse_too_large("the image", quota_.unpacked_bytes, "bytes of files");
   }
-  if (const auto existing = stat_at(parent_.fd.get(), name)) remove_existing(name, *existing);
-  const sys::UniqueFd file = create_file_at(parent_.fd.get(), name);
+  std::optional<sys::UniqueFd> created = create_file_if_absent_at(parent_.fd.get(), name);
+  if (!created) {
+    if (const auto existing = stat_at(parent_.fd.get(), name)) remove_existing(name, *existing);
+    created = create_file_at(parent_.fd.get(), name);
+  }
+  const sys::UniqueFd file = std::move(*created);
+  std::uint64_t written = 0;
   while (const std::optional<Block> block = stream.next_block()) {
     if (block->offset > entry.size || block->bytes.size() > entry.size - block->offset) {
       refuse_entry("bad_layer", entry, "has more content than its header says");
     }
     write_at(file.get(), block->offset, block->bytes);
+    written = block->offset + block->bytes.size();
   }
-  set_size(file.get(), entry.size);
+  if (written != entry.size) set_size(file.get(), entry.size);  // it ends with a hole
   set_metadata(file.get(), entry);
   set_mtime(file.get(), entry.mtime);
 }
 
 void LayerWriter::add_directory(const Entry& entry, const std::string& name) {
-  const auto existing = stat_at(parent_.fd.get(), name);
-  if (existing && !S_ISDIR(existing->st_mode)) remove_existing(name, *existing);
-  if (!existing || !S_ISDIR(existing->st_mode)) {
-    make_directory_at(parent_.fd.get(), name, S_IRWXU);
+  const bool is_new = make_directory_at(parent_.fd.get(), name, S_IRWXU);
+  if (!is_new) {
+    const auto existing = stat_at(parent_.fd.get(), name);
+    if (existing && !S_ISDIR(existing->st_mode)) {
+      remove_existing(name, *existing);
+      make_directory_at(parent_.fd.get(), name, S_IRWXU);
+    }
   }
   const sys::UniqueFd directory = open_directory_at(parent_.fd.get(), name);
-  unlink_at(directory.get(), std::string(kImpliedMarker));
+  if (!is_new) unlink_at(directory.get(), std::string(kImpliedMarker));
   set_metadata(directory.get(), entry);
   directory_times_[join_path(parent_.path, name)] = entry.mtime;
 }
@@ -271,14 +287,13 @@ void LayerWriter::set_metadata(int fd, const Entry& entry) {
 
 void LayerWriter::set_xattrs(int fd, const Entry& entry) {
   for (const Xattr& xattr : entry.xattrs) {
-    if (xattr.name == "security.capability") {
-      ++budget_.capabilities;
-      continue;
+    const bool wanted =
+        is_capability(xattr) || (xattr.name.starts_with("user.") && xattr.name.size() > 5 &&
+                                 xattr.name.size() <= kXattrNameBytes);
+    if (!wanted || xattr.value.size() > kXattrValueBytes ||
+        !sys::set_xattr(fd, xattr.name, xattr.value)) {
+      ++budget_.attributes;
     }
-    const bool ours = xattr.name.starts_with("user.") && xattr.name.size() > 5 &&
-                      xattr.name.size() <= kXattrNameBytes &&
-                      xattr.value.size() <= kXattrValueBytes;
-    if (!ours || !sys::set_xattr(fd, xattr.name, xattr.value)) ++budget_.attributes;
   }
 }
 

@@ -6,6 +6,7 @@
 // one changes it. Throws sys::Refused, std::system_error. One thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
@@ -22,12 +23,12 @@
 namespace image {
 
 // What all layers of an image together have used of the quota, and what was left out of them.
+// Layers are written by several threads.
 struct Budget {
-  std::uint64_t bytes = 0;
-  std::uint64_t entries = 0;
-  std::uint64_t special_files = 0;  // device nodes, fifos, sockets: not created
-  std::uint64_t capabilities = 0;   // security.capability: a file gains nothing by it here
-  std::uint64_t attributes = 0;     // other extended attributes than user.*
+  std::atomic<std::uint64_t> bytes = 0;
+  std::atomic<std::uint64_t> entries = 0;
+  std::atomic<std::uint64_t> special_files = 0;  // device nodes, fifos, sockets: not created
+  std::atomic<std::uint64_t> attributes = 0;     // other than user.* and security.capability
 };
 
 class LayerWriter {

@@ -31,6 +31,9 @@ struct Quota {
   std::uint64_t document_bytes = 1ULL << 20;
   // All documents together: they are the only part of an archive that is held in memory.
   std::uint64_t documents_bytes = 4ULL << 20;
+  // Of one layer that is read faster than it is written. It waits on the disk that it is written
+  // to.
+  std::uint64_t spool_bytes = 1ULL << 30;
   // Decompressed to compressed size. Layers compress 2 to 10 times, deflate can do 1032.
   std::uint64_t compression_ratio = 200;
   // The ratio counts beyond this much output: a small layer of zeros is no bomb.
@@ -38,16 +41,26 @@ struct Quota {
 };
 static_assert(std::is_trivially_copyable_v<Quota>);
 
-// How long the child may go without taking a byte, and how long it may take to end after the last
-// one. It has at most a pipe's content left to unpack then; a slow disk needs the rest.
+// How long the child may go without taking a byte. After the last one it may take this many times
+// longer: what it has spooled is written then.
 constexpr std::chrono::milliseconds kUnpackPatience{120'000};
+constexpr int kUnpackFinishFactor = 8;
 
-// Memory of the child beyond its code: libarchive holds a header (1 MiB) and a block, we hold the
-// documents and the times of the directories.
-constexpr std::uint64_t kUnpackMemoryBytes = 512ULL << 20;
+// The same in memory: what two threads that take turns need, and no more.
+constexpr std::uint64_t kSpoolMemoryBytes = 1ULL << 20;
+
+// Memory of the child beyond its code: the decompressors' windows (8 MiB each as zstd and xz are
+// used; their largest settings are refused), headers of up to 1 MiB, the documents, the times of
+// the directories, two threads' stacks.
+constexpr std::uint64_t kUnpackMemoryBytes = 60ULL << 20;
+// A layer's thread: the deepest calls are libarchive's, which keeps its buffers on the heap.
+constexpr std::size_t kUnpackStackBytes = 512U << 10;
+// More threads than this would wait for one disk.
+constexpr std::size_t kUnpackJobs = 4;
 // CPU time of the child: 20 GiB take about three minutes; more is a parser that runs in circles.
 constexpr std::uint64_t kUnpackCpuSeconds = 1800;
-// Descriptors of the child: three standard ones, the layer's root, a parent, a file.
+// Descriptors of the child: three standard ones and, of each layer, its root, a parent, a file,
+// what is behind.
 constexpr std::uint64_t kUnpackDescriptors = 64;
 
 // The child's report: the documents, and a line for each layer and link.
@@ -64,6 +77,11 @@ constexpr std::size_t kXattrNameBytes = 255;
 constexpr std::size_t kXattrValueBytes = 65536;
 // Symbolic links in one path, as in path_resolution(7).
 constexpr int kLinksInPath = 40;
+
+// Images in one archive, and how many indexes lead to one. `docker save` of all that a developer
+// has is some hundred; index of an index is what buildx writes.
+constexpr std::size_t kManifests = 1024;
+constexpr int kIndexDepth = 4;
 
 // Nesting of a JSON document: real ones have five levels, and what walks them recurses.
 constexpr int kJsonDepth = 64;

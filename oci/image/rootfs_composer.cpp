@@ -42,7 +42,7 @@ void copy_file(int from_fd, int to_fd, const std::string& name, const struct sta
   const sys::UniqueFd to = create_file_at(to_fd, name);
   copy_content(from.get(), to.get());
   set_owner_and_mode(to.get(), metadata_of(st));
-  copy_user_xattrs(from.get(), to.get());
+  copy_xattrs(from.get(), to.get());
   set_mtime(to.get(), st.st_mtim);
 }
 
@@ -178,7 +178,7 @@ void RootfsComposer::finish_directory(int layer_fd, const std::string& path, boo
   }
   const struct stat st = stat_of(from->get());
   set_owner_and_mode(to.get(), metadata_of(st));
-  copy_user_xattrs(from->get(), to.get());
+  copy_xattrs(from->get(), to.get());
   set_mtime(to.get(), st.st_mtim);
 }
 

@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <climits>
 #include <memory>
 
+#include "oci/image/quota.h"
 #include "oci/image/refusal.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
@@ -32,20 +35,27 @@ struct CloseDir {
 }  // namespace
 
 std::optional<sys::UniqueFd> open_directory_beneath(int root_fd, const std::string& path) {
-  sys::UniqueFd fd(::openat(root_fd, ".", kReadDirectory));
-  if (!fd) fail("open directory", ".");
-  for (std::size_t begin = 0; begin < path.size();) {
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    const std::string name = path.substr(begin, end - begin);
-    if (name == "..") sys::throw_errno(EXDEV, "open " + printable(path));
-    sys::UniqueFd next(::openat(fd.get(), name.c_str(), kReadDirectory));
+  open_how how{};
+  how.flags = kReadDirectory;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  sys::UniqueFd fd;
+  // What openat2(2) takes at once has less than PATH_MAX bytes; the rest of a longer path is opened
+  // from where the first part led.
+  std::size_t begin = 0;
+  do {
+    std::size_t end = path.size();
+    if (end - begin > kPathBytes) end = path.rfind('/', begin + kPathBytes);
+    if (end == std::string::npos || end < begin) sys::throw_errno(ENAMETOOLONG, "open directory");
+    const std::string part = begin == end ? "." : path.substr(begin, end - begin);
+    sys::UniqueFd next(static_cast<int>(
+        ::syscall(SYS_openat2, fd ? fd.get() : root_fd, part.c_str(), &how, sizeof how)));
     if (!next) {
       if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return std::nullopt;
       fail("open directory", path);
     }
     fd = std::move(next);
     begin = end + 1;
-  }
+  } while (begin < path.size());
   return fd;
 }
 
@@ -65,10 +75,23 @@ sys::UniqueFd open_file_at(int dir_fd, const std::string& name) {
 }
 
 sys::UniqueFd create_file_at(int dir_fd, const std::string& name) {
+  std::optional<sys::UniqueFd> fd = create_file_if_absent_at(dir_fd, name);
+  if (!fd) fail("create", name);
+  return std::move(*fd);
+}
+
+std::optional<sys::UniqueFd> create_file_if_absent_at(int dir_fd, const std::string& name) {
   sys::UniqueFd fd(::openat(dir_fd, name.c_str(),
                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                             S_IRUSR | S_IWUSR));
-  if (!fd) fail("create", name);
+  if (fd) return fd;
+  if (errno == EEXIST) return std::nullopt;
+  fail("create", name);
+}
+
+sys::UniqueFd create_unnamed_file_at(int dir_fd) {
+  sys::UniqueFd fd(::openat(dir_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!fd) fail("create a temporary file", ".");
   return fd;
 }
 
@@ -180,6 +203,17 @@ void write_at(int fd, std::uint64_t offset, std::string_view bytes) {
   }
 }
 
+void read_at(int fd, std::uint64_t offset, std::string& bytes) {
+  for (std::size_t filled = 0; filled < bytes.size();) {
+    const ssize_t n = ::pread(fd, bytes.data() + filled, bytes.size() - filled,
+                              static_cast<off_t>(offset + filled));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("read", "");
+    if (n == 0) sys::throw_errno(EIO, "read");
+    filled += static_cast<std::size_t>(n);
+  }
+}
+
 void set_size(int fd, std::uint64_t size) {
   if (::ftruncate(fd, static_cast<off_t>(size)) != 0) fail("ftruncate", "");
 }
@@ -206,10 +240,14 @@ void set_link_metadata(int dir_fd, const std::string& name, const Metadata& meta
   if (::utimensat(dir_fd, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) fail("utimensat", name);
 }
 
-void copy_user_xattrs(int from_fd, int to_fd) {
+void copy_xattrs(int from_fd, int to_fd) {
+  const std::string capability(kCapabilityXattr);
   for (const std::string& name : sys::list_user_xattrs(to_fd)) sys::remove_xattr(to_fd, name);
   for (const std::string& name : sys::list_user_xattrs(from_fd)) {
     sys::set_xattr(to_fd, name, sys::read_xattr(from_fd, name));
+  }
+  if (const auto value = sys::read_xattr_if_exists(from_fd, capability)) {
+    sys::set_xattr(to_fd, capability, *value);
   }
 }
 

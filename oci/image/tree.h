@@ -33,8 +33,12 @@ std::optional<sys::UniqueFd> open_directory_beneath(int root_fd, const std::stri
 sys::UniqueFd open_directory_at(int dir_fd, const std::string& name);
 // A regular file to read; throws if it is anything else.
 sys::UniqueFd open_file_at(int dir_fd, const std::string& name);
-// A new, empty, regular file, mode 0600.
+// A new, empty, regular file, mode 0600. The second one says by an empty answer that the name is
+// taken.
 sys::UniqueFd create_file_at(int dir_fd, const std::string& name);
+std::optional<sys::UniqueFd> create_file_if_absent_at(int dir_fd, const std::string& name);
+// A new file without a name; it goes with its last descriptor.
+sys::UniqueFd create_unnamed_file_at(int dir_fd);
 
 std::optional<struct stat> stat_at(int dir_fd, const std::string& name);
 struct stat stat_of(int fd);
@@ -64,6 +68,8 @@ std::string path_in_root(int root_fd, int fd);
 // From where both stand to the end of `from_fd`.
 void copy_content(int from_fd, int to_fd);
 void write_at(int fd, std::uint64_t offset, std::string_view bytes);
+// Fills `bytes`; throws if the file ends before.
+void read_at(int fd, std::uint64_t offset, std::string& bytes);
 void set_size(int fd, std::uint64_t size);
 void sync_filesystem(int fd);
 
@@ -73,8 +79,11 @@ void set_mtime(int fd, timespec mtime);
 // Of a symbolic link, which has no mode.
 void set_link_metadata(int dir_fd, const std::string& name, const Metadata& metadata);
 
-// Gives `to_fd` exactly the `user.*` attributes of `from_fd`.
-void copy_user_xattrs(int from_fd, int to_fd);
+// The attributes that belong to an image: `user.*` and security.capability. Others (`trusted.*`,
+// `security.selinux`, …) speak of the host that made it.
+constexpr std::string_view kCapabilityXattr = "security.capability";
+// Gives `to_fd` exactly those that `from_fd` has.
+void copy_xattrs(int from_fd, int to_fd);
 
 Metadata metadata_of(const struct stat& st);
 

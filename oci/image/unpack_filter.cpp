@@ -1,5 +1,6 @@
 #include "oci/image/unpack_filter.h"
 
+#include <sched.h>
 #include <seccomp.h>
 
 #include <cerrno>
@@ -27,11 +28,11 @@ constexpr const char* kAllowed[] = {
     "pwrite64",     "read",          "readlinkat",
     "readv",        "renameat",      "restart_syscall",
     "rmdir",        "rt_sigaction",  "rt_sigprocmask",
-    "rt_sigreturn", "sched_yield",   "sigaltstack",
-    "stat",         "statx",         "symlinkat",
-    "unlink",       "unlinkat",      "utimensat",
-    "write",        "writev",        "open",
-    "lstat",
+    "rseq",         "rt_sigreturn",  "sched_yield",
+    "sigaltstack",  "stat",          "statx",
+    "symlinkat",    "unlink",        "unlinkat",
+    "utimensat",    "write",         "writev",
+    "open",         "lstat",         "set_robust_list",
 };
 
 #ifdef __SANITIZE_ADDRESS__
@@ -47,7 +48,6 @@ constexpr const char* kDeadly[] = {
     "bind",
     "bpf",
     "chroot",
-    "clone3",
     "connect",
     "delete_module",
     "execve",
@@ -132,6 +132,17 @@ void allow_plain_memory(scmp_filter_ctx filter) {
   }
 }
 
+// Threads, and no other process: these flags are what pthread_create(3) asks for. The flags of
+// clone3 lie in memory, where a filter cannot see them; without it the C library takes clone.
+void allow_threads(scmp_filter_ctx filter) {
+  constexpr scmp_datum_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+                                   CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+                                   CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+  const scmp_arg_cmp thread = {0, SCMP_CMP_EQ, kThread, 0};
+  const int number = ::seccomp_syscall_resolve_name("clone");
+  check(::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &thread), "clone");
+}
+
 }  // namespace
 
 void install_unpack_filter() {
@@ -145,6 +156,7 @@ void install_unpack_filter() {
   for (const char* name : kAllowedToSanitizers) add_rule(filter.get(), SCMP_ACT_ALLOW, name);
 #endif
   allow_plain_memory(filter.get());
+  allow_threads(filter.get());
   check(::seccomp_load(filter.get()), "this process");
 }
 

@@ -1,12 +1,15 @@
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <clocale>
 #include <cstring>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "oci/image/digest.h"
@@ -32,6 +35,11 @@ void load_what_is_needed() {
   std::setlocale(LC_CTYPE, "C.UTF-8");
   sha256_hex("");
   ::umask(0);
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, kUnpackStackBytes);
+  ::pthread_setattr_default_np(&attributes);
+  ::pthread_attr_destroy(&attributes);
 }
 
 // Not one byte of the archive has been read before this returns.
@@ -44,10 +52,12 @@ void confine(const std::filesystem::path& staging_dir) {
                         .descriptors = kUnpackDescriptors});
   // chown: owners as the image says. dac_override: an entry may lie in a directory that its owner
   // may not write. fowner: mode and times of files given away. fsetid: setgid on them stays.
-  // Without dac_read_search no file handle opens; without mknod and setfcap nothing is made that
-  // would give rights to whoever runs it.
+  // setfcap: capabilities of files stay, too. Without dac_read_search no file handle opens; without
+  // mknod no device is made. What is made is seen by nobody but root: the store is closed, and a
+  // container runs without new privileges.
   sys::keep_capabilities({sys::Capability::chown, sys::Capability::dac_override,
-                          sys::Capability::fowner, sys::Capability::fsetid});
+                          sys::Capability::fowner, sys::Capability::fsetid,
+                          sys::Capability::setfcap});
   install_unpack_filter();
 }
 
@@ -77,12 +87,14 @@ Quota read_quota() {
 int unpack_main(const std::string& staging_dir) {
   try {
     load_what_is_needed();
+    const std::size_t jobs =
+        std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kUnpackJobs);
     confine(staging_dir);
     const Quota quota = read_quota();
     make_directory_at(sys::open_directory("/").get(), "layers", S_IRWXU);
     std::vector<char> buffer(kReadBytes);
     const UnpackReport report =
-        ImageUnpacker("/layers", quota).run([&buffer]() -> std::string_view {
+        ImageUnpacker("/layers", quota, jobs).run([&buffer]() -> std::string_view {
           return {buffer.data(), read_some(buffer.data(), buffer.size())};
         });
     sys::write_all(STDOUT_FILENO, encode_report(report), "the report");

@@ -19,6 +19,8 @@ namespace {
 
 // Fewer wake-ups of both ends; the bound for unprivileged users is the same number (pipe(7)).
 constexpr int kPipeBytes = 1 << 20;
+// What is handed on at once.
+constexpr std::size_t kPieceBytes = 256U << 10;
 
 // A child that has died makes write(2) fail with EPIPE, not end this process with SIGPIPE, whatever
 // the process says of that signal; for this thread and this scope.
@@ -54,6 +56,7 @@ UnpackProcess::UnpackProcess(const std::filesystem::path& program,
   watchdog_ = std::thread([this] { watch(); });
   try {
     write({reinterpret_cast<const char*>(&quota_), sizeof quota_});
+    flush();
   } catch (...) {
     stop_watching();
     throw;
@@ -98,9 +101,9 @@ void UnpackProcess::watch() {
   }
 }
 
-void UnpackProcess::postpone() {
+void UnpackProcess::postpone(int factor) {
   const std::lock_guard lock(mutex_);
-  deadline_ = std::chrono::steady_clock::now() + patience_;
+  deadline_ = std::chrono::steady_clock::now() + factor * patience_;
 }
 
 void UnpackProcess::stop_watching() {
@@ -113,12 +116,19 @@ void UnpackProcess::stop_watching() {
 }
 
 void UnpackProcess::write(std::string_view bytes) {
+  unsent_.append(bytes);
+  if (unsent_.size() >= kPieceBytes) flush();
+}
+
+void UnpackProcess::flush() {
   const NoSigpipe no_sigpipe;
   postpone();
+  std::string_view bytes = unsent_;
   while (!bytes.empty()) {
     const ssize_t n = ::write(archive_.get(), bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EPIPE) {
+      unsent_.clear();
       finish();  // throws what the child had to say
       refuse("trailing_garbage", "the archive goes on behind its end: send one archive, whole");
     }
@@ -126,6 +136,7 @@ void UnpackProcess::write(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(n));
     postpone();
   }
+  unsent_.clear();
 }
 
 // How the child ended. One that was refused long before its owner came back (a slow upload) may
@@ -140,8 +151,9 @@ std::string UnpackProcess::reap() {
 }
 
 UnpackReport UnpackProcess::finish() {
+  flush();
   archive_.reset();
-  postpone();
+  postpone(kUnpackFinishFactor);
   std::string report;
   bool oversized = false;
   try {

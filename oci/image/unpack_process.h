@@ -31,7 +31,7 @@ class UnpackProcess {
   UnpackProcess(const UnpackProcess&) = delete;
   UnpackProcess& operator=(const UnpackProcess&) = delete;
 
-  void write(std::string_view bytes);
+  void write(std::string_view bytes);  // may keep some of it until the next call
   // The end of the archive. Nothing runs any more when this has returned or thrown.
   UnpackReport finish();
 
@@ -39,12 +39,14 @@ class UnpackProcess {
   void spawn(const std::filesystem::path& program, const std::filesystem::path& staging_dir);
   std::string reap();
   void watch();
-  void postpone();
+  void flush();
+  void postpone(int factor = 1);
   void stop_watching();
 
   const Quota quota_;
   const std::chrono::milliseconds patience_;
   sys::UniqueFd archive_;
+  std::string unsent_;  // small pieces cost more calls than bytes
   sys::UniqueFd report_;
   std::optional<sys::Subprocess> child_;
   sys::UniqueFd watched_;  // the watchdog's own pidfd: the child may be reaped meanwhile

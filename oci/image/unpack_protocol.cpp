@@ -50,6 +50,7 @@ UnpackedLayer layer_from(const json& from) {
   layer.directory = std::to_string(from.at("directory").get<std::uint32_t>());
   layer.diff_hex = from.at("diff").get<std::string>();
   layer.compressed_hex = from.at("compressed").get<std::string>();
+  layer.size = from.at("size").get<std::uint64_t>();
   if (!is_sha256_hex(layer.diff_hex) || !is_sha256_hex(layer.compressed_hex)) {
     throw json::other_error::create(501, "a digest is none", &from);
   }
@@ -72,9 +73,9 @@ UnpackReport report_from(const json& head, std::string_view bodies, const Quota&
     bodies.remove_prefix(size);
   }
   if (!bodies.empty()) throw json::other_error::create(501, "long", &head);
+  report.oversized = head.at("oversized").get<std::set<std::string>>();
   report.has_end_mark = head.at("has_end_mark").get<bool>();
   report.special_files = head.at("special_files").get<std::uint64_t>();
-  report.capabilities = head.at("capabilities").get<std::uint64_t>();
   report.attributes = head.at("attributes").get<std::uint64_t>();
   return report;
 }
@@ -85,15 +86,16 @@ std::string encode_report(const UnpackReport& report) {
   json head = {{"layers", json::array()},
                {"links", report.links},
                {"documents", json::array()},
+               {"oversized", report.oversized},
                {"has_end_mark", report.has_end_mark},
                {"special_files", report.special_files},
-               {"capabilities", report.capabilities},
                {"attributes", report.attributes}};
   for (const UnpackedLayer& layer : report.layers) {
     head["layers"].push_back({{"path", layer.path},
                               {"directory", std::stoul(layer.directory)},
                               {"diff", layer.diff_hex},
-                              {"compressed", layer.compressed_hex}});
+                              {"compressed", layer.compressed_hex},
+                              {"size", layer.size}});
   }
   std::string bodies;
   for (const auto& [path, body] : report.documents) {

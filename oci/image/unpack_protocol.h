@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,15 +29,16 @@ struct UnpackedLayer {
   std::string directory;       // a number: the tree is <staging>/layers/<directory>
   std::string diff_hex;        // SHA-256 of its tar
   std::string compressed_hex;  // SHA-256 of the member itself
+  std::uint64_t size = 0;      // bytes of the member
 };
 
 struct UnpackReport {
   std::vector<UnpackedLayer> layers;
   std::map<std::string, std::string> links;      // member → member that it stands for
   std::map<std::string, std::string> documents;  // member → its bytes: JSON, probably
+  std::set<std::string> oversized;               // members that would be documents, but too large
   bool has_end_mark = false;                     // the archive was not cut off between members
   std::uint64_t special_files = 0;
-  std::uint64_t capabilities = 0;
   std::uint64_t attributes = 0;
 };
 

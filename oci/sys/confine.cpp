@@ -20,6 +20,7 @@ static_assert(static_cast<int>(sys::Capability::chown) == CAP_CHOWN);
 static_assert(static_cast<int>(sys::Capability::dac_override) == CAP_DAC_OVERRIDE);
 static_assert(static_cast<int>(sys::Capability::fowner) == CAP_FOWNER);
 static_assert(static_cast<int>(sys::Capability::fsetid) == CAP_FSETID);
+static_assert(static_cast<int>(sys::Capability::setfcap) == CAP_SETFCAP);
 
 // A sanitizer's shadow memory is private and writable, and far beyond any sensible bound.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

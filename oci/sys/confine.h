@@ -28,7 +28,7 @@ struct ResourceBounds {
 void bound_resources(const ResourceBounds& bounds);
 
 // The kernel's numbers (<linux/capability.h>) of those that a confined process may need.
-enum class Capability { chown = 0, dac_override = 1, fowner = 3, fsetid = 4 };
+enum class Capability { chown = 0, dac_override = 1, fowner = 3, fsetid = 4, setfcap = 31 };
 
 // Keeps these capabilities and drops all others from every set, the bounding set included; then
 // no_new_privs, so that no exec could bring one back.

@@ -18,7 +18,8 @@ namespace api_test {
 class MemoryOperator : public control::Operator {
  public:
   std::unique_ptr<control::Deploy> begin_deploy(const std::string& name,
-                                                const function::Options& options) override;
+                                                const function::Options& options,
+                                                const image::Selection& selection) override;
   void remove(const std::string& name) override {
     const std::lock_guard lock(mutex_);
     if (name == "broken") throw std::runtime_error("write /state/broken.json: No space left");

@@ -2,6 +2,7 @@
 // the fixture checks that nothing outside has changed and that a refused import leaves nothing.
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <filesystem>
 #include <functional>
@@ -204,18 +205,31 @@ TEST_CASE("I14: device nodes, fifos and sockets are not made, and the image says
   CHECK(outcome.image->notes[0] == "5 device nodes, fifos or sockets were not created");
 }
 
-TEST_CASE("I15: setuid bits stay, capabilities of files do not") {
+TEST_CASE(
+    "I15: setuid bits and capabilities stay with their files, other security attributes do not") {
   NEEDS_ROOT();
+  const std::string capability("\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
   Store store;
-  const Outcome outcome = store.import(
-      docker_save(Layers{{with_pax(file("su", "x", 06755), "SCHILY.xattr.security.capability",
-                                   std::string("\x01\x00\x00\x02\xff\xff\xff\xff", 8))}}));
+  const Outcome outcome = store.import(docker_save(Layers{{
+      with_pax(file("su", "x", 06755), "SCHILY.xattr.security.capability", capability),
+      with_pax(file("short", "x"), "SCHILY.xattr.security.capability", "\x01"),
+      with_pax(file("label", "x"), "SCHILY.xattr.security.selinux", "x"),
+      with_pax(file("trust", "x"), "SCHILY.xattr.trusted.overlay.opaque", "y"),
+  }}));
   REQUIRE(outcome.message == "");
   struct stat st {};
   REQUIRE(::lstat((outcome.image->rootfs / "su").c_str(), &st) == 0);
   CHECK(st.st_mode == (S_IFREG | 06755));
+  std::string value(64, '\0');
+  const ssize_t size = ::getxattr((outcome.image->rootfs / "su").c_str(), "security.capability",
+                                  value.data(), value.size());
+  REQUIRE(size > 0);
+  CHECK(value.substr(0, static_cast<std::size_t>(size)) == capability);
+  for (const char* name : {"short", "label", "trust"}) {
+    CHECK(::listxattr((outcome.image->rootfs / name).c_str(), nullptr, 0) == 0);
+  }
   REQUIRE(outcome.image->notes.size() == 1);
-  CHECK(outcome.image->notes[0].find("security.capability") != std::string::npos);
+  CHECK(outcome.image->notes[0].starts_with("3 extended attributes"));
 }
 
 TEST_CASE("I17: PAX headers that are damaged or absurd are refused, long and sparse ones kept") {

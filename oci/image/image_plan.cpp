@@ -1,0 +1,216 @@
+#include "oci/image/image_plan.h"
+
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "oci/image/archive_members.h"
+#include "oci/image/digest.h"
+#include "oci/image/docker_archive.h"
+#include "oci/image/image_candidate.h"
+#include "oci/image/image_config.h"
+#include "oci/image/oci_layout.h"
+#include "oci/image/quota.h"
+#include "oci/image/refusal.h"
+
+namespace image {
+namespace {
+
+using Candidates = std::vector<ImageCandidate>;
+
+// A candidate whose documents have been read.
+struct OpenedImage {
+  ImageParts parts;
+  ParsedConfig parsed;
+};
+
+// What the sender has to choose from, in one line.
+std::string list_of(const std::set<std::string>& names, const char* none) {
+  constexpr std::size_t kShown = 8;
+  std::string text;
+  std::size_t shown = 0;
+  for (const std::string& name : names) {
+    if (shown++ == kShown) return text + ", …";
+    text += (text.empty() ? "" : ", ") + printable(name);
+  }
+  return text.empty() ? none : text;
+}
+
+std::string tags_of(const Candidates& candidates) {
+  std::set<std::string> tags;
+  for (const ImageCandidate& candidate : candidates) {
+    tags.insert(candidate.tags.begin(), candidate.tags.end());
+  }
+  return list_of(tags, "no tags");
+}
+
+// Engine 25 and later write both documents: manifest.json lists every image, index.json those with
+// a tag, and names their blobs by size and digest. It comes first, then; one image that both list
+// is known by its config.
+Candidates candidates_of(const UnpackReport& report) {
+  Candidates candidates = oci_candidates(report);
+  Candidates others = docker_candidates(report);
+  std::move(others.begin(), others.end(), std::back_inserter(candidates));
+  if (candidates.empty()) {
+    refuse_absent(report, "not_an_image",
+                  "neither manifest.json nor index.json names an image: is this the output of "
+                  "`docker save`?");
+  }
+  return candidates;
+}
+
+void keep_tagged(Candidates& candidates, const std::string& tag) {
+  if (tag.empty()) return;
+  const std::string known = tags_of(candidates);
+  std::erase_if(candidates, [&](const ImageCandidate& candidate) {
+    return std::none_of(candidate.tags.begin(), candidate.tags.end(),
+                        [&](const std::string& other) { return matches_tag(tag, other); });
+  });
+  if (candidates.empty()) {
+    refuse("unknown_tag", "the archive has no image '" + printable(tag) + "'; it has " + known);
+  }
+}
+
+[[noreturn]] void refuse_platform(const Platform& wanted, const std::set<std::string>& there) {
+  refuse("wrong_platform", "the image is for " + list_of(there, "others") + ", not for " +
+                               wanted.to_string() + ": build it with --platform " +
+                               wanted.to_string() + ", or choose it with faas new --platform");
+}
+
+// Those for another platform, as far as the index says so: their blobs may not even be there.
+void keep_platform(Candidates& candidates, const Platform& wanted) {
+  std::set<std::string> platforms;
+  for (const ImageCandidate& candidate : candidates) {
+    if (candidate.platform) platforms.insert(candidate.platform->to_string());
+  }
+  std::erase_if(candidates, [&](const ImageCandidate& candidate) {
+    return candidate.platform && !matches_platform(wanted, *candidate.platform);
+  });
+  if (candidates.empty()) refuse_platform(wanted, platforms);
+}
+
+OpenedImage open_image(const ImageCandidate& candidate) {
+  OpenedImage image;
+  image.parts = candidate.open();
+  image.parsed =
+      parse_config(parse_document(image.parts.config_json, "bad_config", "the image config"));
+  return image;
+}
+
+bool has_digest(const ImageCandidate& candidate, const OpenedImage& image,
+                const std::string& digest) {
+  const std::string hex(hex_of_digest(digest));
+  return image.parts.config_hex == hex ||
+         std::find(candidate.digest_hexes.begin(), candidate.digest_hexes.end(), hex) !=
+             candidate.digest_hexes.end();
+}
+
+Platform platform_of(const OpenedImage& image, const Platform& wanted) {
+  const ImageConfig& config = image.parsed.config;
+  return {config.os, config.architecture, wanted.variant};  // of variants the index knows
+}
+
+// What the index did not say, the config does.
+void keep_platform(std::vector<OpenedImage>& images, const Platform& wanted) {
+  std::set<std::string> platforms;
+  for (const OpenedImage& image : images) {
+    platforms.insert(platform_of(image, wanted).to_string());
+  }
+  std::erase_if(images, [&](const OpenedImage& image) {
+    return !matches_platform(wanted, platform_of(image, wanted));
+  });
+  if (images.empty()) refuse_platform(wanted, platforms);
+}
+
+OpenedImage choose_image(const UnpackReport& report, const Selection& selection) {
+  const Platform wanted =
+      selection.platform.empty() ? host_platform() : parse_platform(selection.platform);
+  Candidates candidates = candidates_of(report);
+  keep_tagged(candidates, selection.tag);
+  keep_platform(candidates, wanted);
+  std::vector<OpenedImage> images;  // different ones
+  std::set<std::string> digests;    // that a pin could have named
+  for (const ImageCandidate& candidate : candidates) {
+    OpenedImage image = open_image(candidate);
+    digests.insert("sha256:" + image.parts.config_hex);
+    for (const std::string& hex : candidate.digest_hexes) digests.insert("sha256:" + hex);
+    if (!selection.digest.empty() && !has_digest(candidate, image, selection.digest)) continue;
+    const bool known = std::any_of(images.begin(), images.end(), [&](const OpenedImage& other) {
+      return other.parts.config_hex == image.parts.config_hex;
+    });
+    if (!known) images.push_back(std::move(image));
+  }
+  if (images.empty()) {
+    refuse("digest_mismatch", "the archive has no image " + printable(selection.digest) +
+                                  "; it has " + list_of(digests, "none"));
+  }
+  keep_platform(images, wanted);
+  if (images.size() > 1) {
+    refuse("ambiguous_image", "the archive holds " + std::to_string(images.size()) + " images (" +
+                                  tags_of(candidates) +
+                                  "): choose one with --tag, --platform or --digest");
+  }
+  return std::move(images.front());
+}
+
+void check_layer(const LayerReference& reference, const UnpackedLayer& layer,
+                 const std::string& diff_hex) {
+  if (!reference.hex.empty()) check_digest(reference.path, reference.hex, layer.compressed_hex);
+  if (reference.size && *reference.size != layer.size) {
+    refuse("digest_mismatch", "the layer '" + printable(reference.path) + "' has " +
+                                  std::to_string(layer.size) + " bytes, its manifest says " +
+                                  std::to_string(*reference.size));
+  }
+  if (layer.diff_hex == diff_hex) return;
+  refuse("digest_mismatch",
+         "the layer '" + printable(reference.path) + "' has the digest sha256:" + layer.diff_hex +
+             ", the image config says sha256:" + diff_hex + ": it was changed on its way");
+}
+
+std::vector<PlannedLayer> plan_layers(const UnpackReport& report,
+                                      const std::vector<LayerReference>& references,
+                                      const std::vector<std::string>& diff_ids) {
+  if (references.size() != diff_ids.size()) {
+    refuse("layer_count_mismatch", "the manifest lists " + std::to_string(references.size()) +
+                                       " layers, the image config " +
+                                       std::to_string(diff_ids.size()));
+  }
+  // One layer may be named many times, so the child's bound on what it unpacked does not bound
+  // this.
+  if (references.size() > Quota{}.layers) refuse_too_large("the image", Quota{}.layers, "layers");
+  std::vector<PlannedLayer> planned;
+  for (std::size_t i = 0; i < references.size(); ++i) {
+    PlannedLayer layer{diff_ids[i], references[i].path, {}};
+    const std::string target = follow_links(report, references[i].path);
+    const auto found =
+        std::find_if(report.layers.begin(), report.layers.end(),
+                     [&](const UnpackedLayer& other) { return other.path == target; });
+    if (found != report.layers.end()) {
+      check_layer(references[i], *found, diff_ids[i]);
+      layer.directory = found->directory;
+    }
+    planned.push_back(std::move(layer));
+  }
+  return planned;
+}
+
+}  // namespace
+
+ImagePlan plan_image(const UnpackReport& report, const Selection& selection) {
+  OpenedImage image = choose_image(report, selection);
+  ImagePlan plan;
+  plan.digest = "sha256:" + image.parts.config_hex;
+  plan.layers = plan_layers(report, image.parts.layers, image.parsed.diff_ids);
+  plan.config_json = std::move(image.parts.config_json);
+  plan.config = std::move(image.parsed.config);
+  return plan;
+}
+
+void refuse_missing_layer(const UnpackReport& report, const PlannedLayer& layer) {
+  refuse_absent(report, "missing_layer",
+                "the layer '" + printable(layer.path) + "' is not in the archive");
+}
+
+}  // namespace image
