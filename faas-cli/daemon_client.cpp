@@ -30,9 +30,8 @@ constexpr milliseconds kTick{100};
 // goes on to read the answer, where its own stream would report a broken pipe and read nothing.
 class ExchangeStream final : public httplib::Stream {
  public:
-  ExchangeStream(DaemonSocket& socket, const Endpoint& endpoint, milliseconds timeout,
-                 const UploadObserver& observer)
-      : socket_(socket), endpoint_(endpoint), timeout_(timeout), observer_(observer) {}
+  ExchangeStream(DaemonSocket& socket, milliseconds timeout, const UploadObserver& observer)
+      : socket_(socket), timeout_(timeout), observer_(observer) {}
 
   // True when there is input; false when the daemon wants no more of the body.
   bool await_input(int input_fd) {
@@ -68,7 +67,6 @@ class ExchangeStream final : public httplib::Stream {
   }
 
   DaemonSocket& socket_;
-  const Endpoint& endpoint_;
   const milliseconds timeout_;
   const UploadObserver& observer_;
   bool stopped_ = false;
@@ -230,11 +228,15 @@ Answer exchange(const Endpoint& endpoint, httplib::Request& request, ExchangeStr
 }
 
 Answer plain_exchange(const Endpoint& endpoint, const char* method, const std::string& target,
-                      milliseconds timeout) {
+                      milliseconds timeout, const std::string& json = {}) {
   DaemonSocket socket(endpoint);
   const UploadObserver nobody;
-  ExchangeStream stream(socket, endpoint, timeout, nobody);
+  ExchangeStream stream(socket, timeout, nobody);
   httplib::Request request = make_request(method, target, endpoint);
+  if (!json.empty()) {
+    request.set_header("Content-Type", "application/json");
+    request.body = json;
+  }
   return exchange(endpoint, request, stream, timeout);
 }
 
@@ -248,14 +250,14 @@ Answer DaemonClient::remove(const std::string& target) const {
   return plain_exchange(endpoint_, "DELETE", target, kChangeTimeout);
 }
 
-Answer DaemonClient::post(const std::string& target) const {
-  return plain_exchange(endpoint_, "POST", target, kChangeTimeout);
+Answer DaemonClient::post(const std::string& target, const std::string& json) const {
+  return plain_exchange(endpoint_, "POST", target, kChangeTimeout, json);
 }
 
 Answer DaemonClient::put(const std::string& target, Upload& body,
                          const UploadObserver& observer) const {
   DaemonSocket socket(endpoint_);
-  ExchangeStream stream(socket, endpoint_, kChangeTimeout, observer);
+  ExchangeStream stream(socket, kChangeTimeout, observer);
   httplib::Request request = make_request("PUT", target, endpoint_);
   request.set_header("Content-Type", "application/x-tar");
   const bool chunked = !body.size();

@@ -27,9 +27,12 @@ namespace {
 
 using image::UnpackReport;
 
-// The one place that knows how a report becomes a plan.
+// The one place that knows how a report becomes a plan. What is selected comes with the deploy, not
+// with the archive; of several images one has to be.
 image::ImagePlan plan_of(const UnpackReport& report) {
-  return image::plan_image(report, {});
+  image::Selection selection;
+  if (report.documents.contains("choose-tag")) selection.tag = "app:1";
+  return image::plan_image(report, selection);
 }
 
 struct Section {
