@@ -147,10 +147,19 @@ def open_fds(pid):
 
 
 def resident_bytes(pid):
-    """VmRSS of a process."""
-    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+    """The memory of a process that is in use now."""
+    return _status_bytes(pid, "VmRSS:")
+
+
+def peak_bytes(pid):
+    """The most of it so far; 0 of a zombie."""
+    return _status_bytes(pid, "VmHWM:")
+
+
+def _status_bytes(pid, field):
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
         for line in file:
-            if line.startswith("VmRSS:"):
+            if line.startswith(field):
                 return int(line.split()[1]) * 1024
     return 0
 
