@@ -3,7 +3,7 @@
 FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3 python3-numpy python3-pip \
-      python3-lxml python3-cryptography python3-sqlalchemy \
+      python3-cryptography python3-sqlalchemy \
  && rm -rf /var/lib/apt/lists/*
 COPY python/handler.py /handler.py
 ENTRYPOINT ["python3", "-I", "-S", "/handler.py"]
