@@ -228,11 +228,15 @@ Answer exchange(const Endpoint& endpoint, httplib::Request& request, ExchangeStr
 }
 
 Answer plain_exchange(const Endpoint& endpoint, const char* method, const std::string& target,
-                      milliseconds timeout) {
+                      milliseconds timeout, const std::string& json = {}) {
   DaemonSocket socket(endpoint);
   const UploadObserver nobody;
   ExchangeStream stream(socket, timeout, nobody);
   httplib::Request request = make_request(method, target, endpoint);
+  if (!json.empty()) {
+    request.set_header("Content-Type", "application/json");
+    request.body = json;
+  }
   return exchange(endpoint, request, stream, timeout);
 }
 
@@ -246,8 +250,8 @@ Answer DaemonClient::remove(const std::string& target) const {
   return plain_exchange(endpoint_, "DELETE", target, kChangeTimeout);
 }
 
-Answer DaemonClient::post(const std::string& target) const {
-  return plain_exchange(endpoint_, "POST", target, kChangeTimeout);
+Answer DaemonClient::post(const std::string& target, const std::string& json) const {
+  return plain_exchange(endpoint_, "POST", target, kChangeTimeout, json);
 }
 
 Answer DaemonClient::put(const std::string& target, Upload& body,

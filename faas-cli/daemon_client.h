@@ -41,7 +41,7 @@ class DaemonClient {
 
   Answer get(const std::string& target, std::chrono::milliseconds timeout = kLookTimeout) const;
   Answer remove(const std::string& target) const;
-  Answer post(const std::string& target) const;  // without a body
+  Answer post(const std::string& target, const std::string& json = {}) const;
   // Streams the body: with Content-Length if its size is known, else chunked. A daemon that answers
   // before the body is through is heard: the rest is not sent, and its answer is returned.
   Answer put(const std::string& target, Upload& body, const UploadObserver& observer) const;

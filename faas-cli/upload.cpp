@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <filesystem>
 #include <system_error>
 
 #include "faas-cli/failure.h"
@@ -27,17 +29,39 @@ Upload::Upload(sys::UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(s
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) sys::throw_errno("stat " + name_);
   if (S_ISDIR(status.st_mode)) {
-    unusable(name_ + " is a directory; a tarball as `docker save` writes it is needed");
+    unusable(name_ + " is a directory; name it with -f, or send a tarball");
   }
   if (!S_ISREG(status.st_mode)) return;
   const off_t position = ::lseek(fd_.get(), 0, SEEK_CUR);
   if (position < 0) sys::throw_errno("seek " + name_);
   const off_t rest = status.st_size > position ? status.st_size - position : 0;
   size_ = static_cast<std::uint64_t>(rest);
+  index_ = image::index_tar(fd_.get());
+}
+
+Upload Upload::open_directory(const std::string& path) {
+  sys::UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) unusable(path + ": " + std::generic_category().message(errno));
+  Upload upload(sys::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)), path);
+  try {
+    upload.index_ = image::index_layout(path);
+  } catch (const std::exception& error) {
+    unusable(path + ": " + error.what());
+  }
+  if (!upload.index_) {
+    unusable(path +
+             " is a directory, and no OCI image layout: oci-layout and index.json are "
+             "missing (`faas pack` makes an image from a directory)");
+  }
+  std::vector<const image::ArchiveMember*> all;
+  for (const image::ArchiveMember& member : upload.index_->members) all.push_back(&member);
+  upload.send_only(all);
+  return upload;
 }
 
 Upload Upload::open(const std::optional<std::string>& file, const std::string& function_name) {
   if (file && *file != "-") {
+    if (std::filesystem::is_directory(*file)) return open_directory(*file);
     sys::UniqueFd fd(::open(file->c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) unusable(*file + ": " + std::generic_category().message(errno));
     return Upload(std::move(fd), *file);
@@ -51,6 +75,16 @@ Upload Upload::open(const std::optional<std::string>& file, const std::string& f
   } catch (const std::system_error& error) {
     unusable("stdin: " + std::string(error.what()));  // closed by the caller, for one
   }
+}
+
+void Upload::send_only(const std::vector<const image::ArchiveMember*>& members) {
+  pieces_.emplace();
+  for (const image::ArchiveMember* member : members) {
+    pieces_->insert(pieces_->end(), member->pieces.begin(), member->pieces.end());
+  }
+  pieces_->push_back(image::ArchiveIndex::end_mark());
+  size_ = 0;
+  for (const image::ArchivePiece& piece : *pieces_) *size_ += piece.size;
 }
 
 int Upload::poll_fd() const noexcept {
@@ -73,7 +107,41 @@ std::size_t Upload::read(char* bytes, std::size_t size) {
   return 1;
 }
 
+std::size_t Upload::read_pieces(char* bytes, std::size_t size) {
+  while (!pieces_->empty() && pieces_->front().size == 0) {
+    pieces_->pop_front();
+    piece_fd_.reset();
+  }
+  if (pieces_->empty()) return 0;
+  image::ArchivePiece& piece = pieces_->front();
+  const std::size_t count = read_piece(bytes, std::min<std::uint64_t>(size, piece.size));
+  if (count == 0) unusable(name_ + " got shorter while it was read");
+  piece.offset += count;
+  piece.size -= count;
+  return count;
+}
+
+std::size_t Upload::read_piece(char* bytes, std::size_t size) {
+  const image::ArchivePiece& piece = pieces_->front();
+  if (!piece.bytes.empty()) return piece.bytes.copy(bytes, size, piece.offset);
+  if (!piece.file.empty() && !piece_fd_) {
+    piece_fd_ = sys::UniqueFd(::open(piece.file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!piece_fd_) {
+      unusable(piece.file.string() + ": " + std::generic_category().message(errno));
+    }
+  }
+  const int fd = piece.file.empty() ? fd_.get() : piece_fd_.get();
+  for (;;) {
+    const ssize_t count = ::pread(fd, bytes, size, static_cast<off_t>(piece.offset));
+    if (count >= 0) return static_cast<std::size_t>(count);
+    if (errno != EINTR) {
+      unusable("cannot read " + name_ + ": " + std::generic_category().message(errno));
+    }
+  }
+}
+
 std::size_t Upload::read_input(char* bytes, std::size_t size) {
+  if (pieces_) return read_pieces(bytes, size);
   for (;;) {
     const ssize_t count = ::read(fd_.get(), bytes, size);
     if (count >= 0) return static_cast<std::size_t>(count);

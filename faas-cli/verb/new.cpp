@@ -1,5 +1,6 @@
-// faas new: deploys a `docker save` tarball from stdin or a file. The options are the daemon's:
-// their text goes there unread, so that there is one place that knows what is right.
+// faas new: deploys an image, as `docker save` and others write it, from stdin, a file or a
+// directory. The options are the daemon's: their text goes there unread, so that there is one place
+// that knows what is right.
 #include <unistd.h>
 
 #include <array>
@@ -9,6 +10,7 @@
 
 #include "faas-cli/answer_json.h"
 #include "faas-cli/interrupt.h"
+#include "faas-cli/known_layers.h"
 #include "faas-cli/progress_bar.h"
 #include "faas-cli/terminal.h"
 #include "faas-cli/verb/verb.h"
@@ -48,18 +50,32 @@ struct NewOptions {
   bool json = false;
 };
 
-std::string deploy_target(const NewOptions& options) {
+std::string deploy_target(const NewOptions& options,
+                          const std::optional<std::string>& layer_request) {
   std::string target = function_target(options.name);
   char separator = '?';
   const auto append = [&](const std::string& key, const std::string& value) {
     target += separator + key + "=" + percent_encode(value);
     separator = '&';
   };
+  if (layer_request) append("layer_request", *layer_request);
   for (std::size_t i = 0; i < kDeployOptions.size(); ++i) {
     if (options.values[i]) append(kDeployOptions[i].key, *options.values[i]);
   }
   for (const std::string& variable : options.env) append("env", variable);
   return target;
+}
+
+image::Selection selection_of(const NewOptions& options) {
+  image::Selection selection;
+  for (std::size_t i = 0; i < kDeployOptions.size(); ++i) {
+    const std::string_view key = kDeployOptions[i].key;
+    if (!options.values[i]) continue;
+    if (key == "tag") selection.tag = *options.values[i];
+    if (key == "platform") selection.platform = *options.values[i];
+    if (key == "digest") selection.digest = *options.values[i];
+  }
+  return selection;
 }
 
 // Asked before the tarball is touched: who is not allowed in learns it now, and not after a minute
@@ -84,10 +100,11 @@ void print_result(const Json& function) {
 }
 
 ExitCode run_new(const DaemonClient& client, const NewOptions& options) {
-  const std::string target = deploy_target(options);
   Upload upload = Upload::open(options.file, options.name);
   exit_on_interrupt();
   ask_first(client, options.name);
+  const std::string target =
+      deploy_target(options, leave_out_known_layers(client, upload, selection_of(options)));
 
   Answer answer;
   {
@@ -113,11 +130,12 @@ ExitCode run_new(const DaemonClient& client, const NewOptions& options) {
 }  // namespace
 
 void add_new_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("new", "deploy a `docker save` tarball as a function");
+  CLI::App* verb = app.add_subcommand("new", "deploy an image as a function");
   verb->footer("Example: docker save IMAGE | faas new NAME");
   const auto options = std::make_shared<NewOptions>();
   verb->add_option("NAME", options->name, "the function; a known one is replaced")->required();
-  verb->add_option("-f,--file", options->file, "the tarball; without it, or for -, stdin");
+  verb->add_option("-f,--file", options->file,
+                   "a tarball, or a directory with an OCI layout; without it, or for -, stdin");
   for (std::size_t i = 0; i < kDeployOptions.size(); ++i) {
     verb->add_option(kDeployOptions[i].flag, options->values[i], kDeployOptions[i].help);
   }

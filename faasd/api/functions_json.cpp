@@ -30,6 +30,7 @@ nlohmann::json to_json(const control::FunctionStatus& status) {
   json["queued"] = status.queued;
   json["invocations"] = status.invocations;
   json["kept_versions"] = status.kept_versions;
+  json["notes"] = status.image ? status.image->notes : std::vector<std::string>();
   json["config"] = to_json(status.image ? status.image->config : image::ImageConfig());
   return json;
 }

@@ -62,6 +62,7 @@ void check_upload(const Asked& request) {
 struct DeployQuery {
   function::Options options;
   image::Selection selection;
+  std::string layer_request;
 };
 
 DeployQuery deploy_query_of(const Asked& request) {
@@ -69,7 +70,8 @@ DeployQuery deploy_query_of(const Asked& request) {
   const std::map<std::string_view, std::string*> of_archive = {
       {"tag", &query.selection.tag},
       {"platform", &query.selection.platform},
-      {"digest", &query.selection.digest}};
+      {"digest", &query.selection.digest},
+      {"layer_request", &query.layer_request}};
   for (const auto& [key, text] : request.params) {
     if (request.params.count(key) > 1 && key != kRepeatable) {
       throw HttpError(400, "bad_option", "the option '" + key + "' stands twice");
@@ -81,6 +83,28 @@ DeployQuery deploy_query_of(const Asked& request) {
     }
   }
   return query;
+}
+
+// The body of a question for layers: {"diff_ids": ["sha256:…", …]}.
+std::vector<std::string> diff_ids_in(const ContentReader& body) {
+  constexpr std::size_t kMost = 64U << 10;  // 128 digests have 10 kB
+  std::string text;
+  const bool whole = body([&text](const char* bytes, std::size_t size) {
+    if (text.size() + size > kMost) throw HttpError(413, "too_large", "the list is too long");
+    text.append(bytes, size);
+    return true;
+  });
+  if (!whole) throw HttpError(400, "body_cut_off", "the body of the request is cut off");
+  const nlohmann::json document = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json list =
+      document.is_object() ? document.value("diff_ids", nlohmann::json()) : nlohmann::json();
+  const bool is_list =
+      list.is_array() && std::all_of(list.begin(), list.end(),
+                                     [](const nlohmann::json& each) { return each.is_string(); });
+  if (!is_list) {
+    throw HttpError(400, "bad_diff_ids", "the body must be {\"diff_ids\": [\"sha256:...\"]}");
+  }
+  return list.get<std::vector<std::string>>();
 }
 
 // The one option of a rollback.
@@ -122,6 +146,7 @@ Routes::Routes(control::Operator& op, Attestor attestor, const sys::Log& log)
   add_legacy_routes();
   add_function_routes();
   add_version_routes();
+  add_layer_routes();
 }
 
 // Who may not use the API is not told either which paths it has.
@@ -207,6 +232,14 @@ void Routes::add_function_routes() {
   });
 }
 
+void Routes::add_layer_routes() {
+  router_.on_post("/v1/layers", [this](const Asked&, Answer& answer, const ContentReader& in) {
+    check_ready();
+    const image::LayerAnswer layers = operator_.request_layers(diff_ids_in(in));
+    set_json(answer, 200, {{"request", layers.request}, {"missing", layers.missing}});
+  });
+}
+
 void Routes::add_version_routes() {
   const std::string path = std::string(kFunctions) + kName;
   router_.on_get(path + kVersions, [this](const Asked& asked, Answer& answer) {
@@ -243,7 +276,7 @@ control::FunctionStatus Routes::deploy(const std::string& name, const Asked& req
   const DeployQuery query = deploy_query_of(request);
   check_upload(request);
   const std::unique_ptr<control::Deploy> deploy =
-      operator_.begin_deploy(name, query.options, query.selection);
+      operator_.begin_deploy(name, query.options, query.selection, query.layer_request);
   const bool whole = body([&deploy](const char* bytes, std::size_t size) {
     deploy->write({bytes, size});
     return true;

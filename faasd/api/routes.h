@@ -33,6 +33,7 @@ class Routes {
   void add_legacy_routes();
   void add_function_routes();
   void add_version_routes();
+  void add_layer_routes();
   control::FunctionStatus find(const std::string& name) const;
   control::FunctionStatus deploy(const std::string& name, const httplib::Request& request,
                                  const httplib::ContentReader& body) const;

@@ -77,11 +77,11 @@ class RecordedFunction {
 class HostDeploy : public Deploy {
  public:
   HostDeploy(HostOperator& host, std::string name, function::Options options,
-             const image::Selection& selection)
+             const image::Selection& selection, const std::string& layer_request)
       : host_(host),
         name_(std::move(name)),
         options_(std::move(options)),
-        import_(host.household_.images.begin_import(selection)) {}
+        import_(host.household_.images.begin_import(selection, layer_request)) {}
 
   void write(std::string_view bytes) override { import_->write(bytes); }
 
@@ -103,10 +103,11 @@ HostOperator::~HostOperator() = default;
 
 std::unique_ptr<Deploy> HostOperator::begin_deploy(const std::string& name,
                                                    const function::Options& options,
-                                                   const image::Selection& selection) {
+                                                   const image::Selection& selection,
+                                                   const std::string& layer_request) {
   function::check_name(name);
   check_launcher(defaults_.launcher, options.launcher);
-  return std::make_unique<HostDeploy>(*this, name, options, selection);
+  return std::make_unique<HostDeploy>(*this, name, options, selection, layer_request);
 }
 
 std::optional<function::History> HostOperator::history_of(const std::string& name) {

@@ -50,7 +50,11 @@ class HostOperator : public Operator {
   void restore();
 
   std::unique_ptr<Deploy> begin_deploy(const std::string& name, const function::Options& options,
-                                       const image::Selection& selection) override;
+                                       const image::Selection& selection,
+                                       const std::string& layer_request) override;
+  image::LayerAnswer request_layers(const std::vector<std::string>& diff_ids) override {
+    return household_.images.request_layers(diff_ids);
+  }
   FunctionStatus rollback(const std::string& name, std::optional<std::uint64_t> version) override;
   std::vector<function::Version> versions(const std::string& name) override;
   void remove(const std::string& name) override;

@@ -54,7 +54,10 @@ class Operator {
   // replaced: same address, version n+1, no connection refused.
   virtual std::unique_ptr<Deploy> begin_deploy(const std::string& name,
                                                const function::Options& options,
-                                               const image::Selection& selection) = 0;
+                                               const image::Selection& selection,
+                                               const std::string& layer_request) = 0;
+  // Which layers of an image a deploy has to bring: image/layer_requests.h.
+  virtual image::LayerAnswer request_layers(const std::vector<std::string>& diff_ids) = 0;
   // Version n+1 with everything of an earlier one that is kept; without a number, of the one before
   // the current. As a deploy in all else. Throws sys::Refused(not_found) for a function or version
   // that there is not.

@@ -47,6 +47,11 @@ timespec mtime_of(archive_entry* raw) {
   time.tv_sec = archive_entry_mtime(raw);
   const long nanoseconds = archive_entry_mtime_nsec(raw);
   time.tv_nsec = nanoseconds >= 0 && nanoseconds < 1'000'000'000 ? nanoseconds : 0;
+  if (time.tv_sec < 0 && time.tv_nsec > 0) {
+    // libarchive reads "-1.25" as -1 and 0.25; the kernel counts up from the second before.
+    time.tv_sec -= 1;
+    time.tv_nsec = 1'000'000'000 - time.tv_nsec;
+  }
   return time;
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "oci/image/digest.h"
+#include "oci/image/entry_path.h"
 #include "oci/image/refusal.h"
 
 namespace image {
@@ -20,6 +21,15 @@ std::string plain_path(const std::string& path) {
     plain += plain.empty() ? component : "/" + component;
   }
   return plain;
+}
+
+std::string linked_path(const std::string& path, const std::string& target, LinkKind kind) {
+  std::string from;
+  if (kind == LinkKind::symbolic && !target.starts_with('/')) {
+    const std::size_t slash = path.rfind('/');
+    if (slash != std::string::npos) from = path.substr(0, slash);
+  }
+  return normal_path("/" + from + "/" + target).substr(1);
 }
 
 std::string follow_links(const UnpackReport& report, std::string path) {

@@ -14,6 +14,13 @@ namespace image {
 // "./a//b" as the report has it: "a/b".
 std::string plain_path(const std::string& path);
 
+// The member that the link `path` means by `target`: worked out from the names, nothing is
+// followed. Engine 20.10 writes a layer that occurs twice as a link to the first,
+// "../<id>/layer.tar". A symbolic link starts from its directory, a hard link from the root of the
+// archive.
+enum class LinkKind { symbolic, hard };
+std::string linked_path(const std::string& path, const std::string& target, LinkKind kind);
+
 // The member that `path` stands for.
 std::string follow_links(const UnpackReport& report, std::string path);
 

@@ -18,6 +18,8 @@ constexpr std::string_view kOpaqueMarker = ".wh..wh..opq";
 // Ours: this directory had no entry of its own in the layer; it is there because something lies in
 // it. What a lower layer says about the directory stays.
 constexpr std::string_view kImpliedMarker = ".wh..wh..implied";
+// Ours: NAME is a hard link to a file of a lower layer; the marker's content is its path.
+constexpr std::string_view kLinkMarkerPrefix = ".wh..wh..link.";
 
 // "/a/./b" as {"a", "b"}; the root as {}. A leading '/' is the root of the layer, wherever that is.
 // Refused: `..` ("unsafe_path"), a component or path that Linux cannot store ("bad_name"), more

@@ -78,6 +78,12 @@ std::filesystem::path ImageCatalog::make_staging_directory() {
   return path;
 }
 
+void ImageCatalog::discard(const std::filesystem::path& staging_directory) {
+  const std::lock_guard lock(mutex_);
+  trash_.push_back({staging_directory, nullptr});
+  changed_.notify_all();
+}
+
 std::filesystem::path ImageCatalog::layer_path(const std::string& diff_hex) const {
   return layers_ / diff_hex;
 }

@@ -41,6 +41,9 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
   // A new, empty directory for an import. Whoever has it removes it.
   std::filesystem::path make_staging_directory();
 
+  // Removes such a directory, on the catalog's own thread: nobody waits for the disk.
+  void discard(const std::filesystem::path& staging_directory);
+
   // Keeps the layers that are here already from being removed, until it is destroyed.
   class LayerPins {
    public:

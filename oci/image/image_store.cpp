@@ -14,6 +14,7 @@ struct ImageStore::State {
   std::filesystem::path unpack_program;
   Quota quota;
   std::chrono::milliseconds unpack_patience;
+  LayerRequests requests{catalog};
 };
 
 ImageStore::ImageStore(const std::filesystem::path& state_dir, const sys::Log& log,
@@ -26,11 +27,17 @@ ImageStore::~ImageStore() {
   state_->catalog->stop();
 }
 
-std::unique_ptr<Import> ImageStore::begin_import(const Selection& selection) {
+LayerAnswer ImageStore::request_layers(const std::vector<std::string>& diff_ids) {
+  return state_->requests.ask(diff_ids);
+}
+
+std::unique_ptr<Import> ImageStore::begin_import(const Selection& selection,
+                                                 const std::string& layer_request) {
   check_selection(selection);
   try {
     return std::make_unique<StreamedImport>(state_->catalog, state_->log, state_->unpack_program,
-                                            selection, state_->quota, state_->unpack_patience);
+                                            selection, state_->requests.claim(layer_request),
+                                            state_->quota, state_->unpack_patience);
   } catch (const std::exception& error) {
     throw refusal_of(error);
   }

@@ -18,6 +18,7 @@
 
 #include "oci/image/image.h"
 #include "oci/image/image_selection.h"
+#include "oci/image/layer_requests.h"
 #include "oci/image/quota.h"
 #include "oci/sys/log.h"
 
@@ -56,9 +57,15 @@ class ImageStore {
   ImageStore(const ImageStore&) = delete;
   ImageStore& operator=(const ImageStore&) = delete;
 
-  // Of the image of the archive that `selection` means. Throws sys::Refused(invalid) for a
+  // Which layers of an image the store lacks, before its archive is sent: layer_requests.h.
+  LayerAnswer request_layers(const std::vector<std::string>& diff_ids);
+
+  // Of the image of the archive that `selection` means. The archive of a sender that has asked
+  // first
+  // (`layer_request`) may lack the layers that the store has. Throws sys::Refused(invalid) for a
   // selection that makes no sense.
-  std::unique_ptr<Import> begin_import(const Selection& selection = {});
+  std::unique_ptr<Import> begin_import(const Selection& selection = {},
+                                       const std::string& layer_request = {});
 
   // An image that an earlier import stored. Throws sys::Refused(not_found, "unknown_image").
   std::shared_ptr<const Image> open(const std::string& digest);

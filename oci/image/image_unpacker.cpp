@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "oci/image/archive_members.h"
 #include "oci/image/entry_path.h"
 #include "oci/image/refusal.h"
 #include "oci/sys/file.h"
@@ -70,7 +71,11 @@ void ImageUnpacker::take(const Entry& entry) {
       return;
     case Entry::Type::symlink:
     case Entry::Type::hard_link:
-      if (is_image_member(components)) take_link(entry, path, components);
+      if (is_image_member(components)) {
+        report_.links[path] =
+            linked_path(path, entry.link,
+                        entry.type == Entry::Type::symlink ? LinkKind::symbolic : LinkKind::hard);
+      }
       return;
     case Entry::Type::directory:
     case Entry::Type::special:
@@ -162,28 +167,6 @@ void ImageUnpacker::take_document(const std::string& path, std::string_view begi
     refuse_too_large("the archive", quota_.documents_bytes, "bytes of JSON");
   }
   report_.documents[path] = std::move(document);
-}
-
-// Engine 20.10 writes a layer that occurs twice as a link to the first: "../<id>/layer.tar". Only
-// the name is worked out here; nothing is followed.
-void ImageUnpacker::take_link(const Entry& entry, const std::string& path,
-                              const std::vector<std::string>& components) {
-  std::vector<std::string> target;
-  if (entry.type == Entry::Type::symlink && !entry.link.starts_with('/')) {
-    target.assign(components.begin(), components.end() - 1);
-  }
-  for (std::size_t begin = 0; begin < entry.link.size();) {
-    const std::size_t end = std::min(entry.link.find('/', begin), entry.link.size());
-    const std::string component = entry.link.substr(begin, end - begin);
-    begin = end + 1;
-    if (component.empty() || component == ".") continue;
-    if (component != "..") {
-      target.push_back(component);
-    } else if (!target.empty()) {
-      target.pop_back();
-    }
-  }
-  report_.links[path] = join_path(target);
 }
 
 }  // namespace image

@@ -37,8 +37,6 @@ class ImageUnpacker {
   void take_layer(const std::string& path, std::string_view begin);
   void take_document(const std::string& path, std::string_view begin);
   void finish_oldest_layer();
-  void take_link(const Entry& entry, const std::string& path,
-                 const std::vector<std::string>& components);
   void notice_root_filesystem(const std::vector<std::string>& components);
 
   const Quota& quota_;

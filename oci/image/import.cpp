@@ -45,7 +45,11 @@ std::vector<std::string> hexes_of(const ImagePlan& plan) {
 
 StreamedImport::Staging::~Staging() {
   try {
-    sys::remove_tree(path);
+    if (succeeded) {
+      catalog.discard(path);
+    } else {
+      sys::remove_tree(path);
+    }
   } catch (const std::exception&) {
     // The next start removes everything in staging.
   }
@@ -53,12 +57,14 @@ StreamedImport::Staging::~Staging() {
 
 StreamedImport::StreamedImport(std::shared_ptr<ImageCatalog> catalog, const sys::Log& log,
                                const std::filesystem::path& unpack_program, Selection selection,
+                               std::shared_ptr<LayerRequests::Request> layer_request,
                                const Quota& quota, std::chrono::milliseconds patience)
     : catalog_(std::move(catalog)),
       log_(log),
       selection_(std::move(selection)),
+      layer_request_(std::move(layer_request)),
       quota_(quota),
-      staging_(catalog_->make_staging_directory()),
+      staging_(*catalog_),
       process_(unpack_program, make_unpack_directory(staging_.path), quota, patience) {}
 
 void StreamedImport::write(std::string_view bytes) {
@@ -73,8 +79,11 @@ std::shared_ptr<const Image> StreamedImport::finish() {
   try {
     const UnpackReport report = process_.finish();
     const ImagePlan plan = plan_image(report, selection_);
-    if (std::shared_ptr<const Image> known = catalog_->find(plan.digest)) return known;
-    std::shared_ptr<const Image> image = compose(plan, report);
+    std::shared_ptr<const Image> image = catalog_->find(plan.digest);
+    staging_.succeeded = image != nullptr;
+    if (image) return image;
+    image = compose(plan, report);
+    staging_.succeeded = true;
     log_.info("image_imported", {{"image", image->digest},
                                  {"layers", plan.layers.size()},
                                  {"bytes", image->size_bytes},

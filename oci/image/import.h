@@ -12,6 +12,7 @@
 #include "oci/image/image_plan.h"
 #include "oci/image/image_selection.h"
 #include "oci/image/image_store.h"
+#include "oci/image/layer_requests.h"
 #include "oci/image/quota.h"
 #include "oci/image/unpack_process.h"
 #include "oci/sys/log.h"
@@ -22,15 +23,20 @@ class StreamedImport final : public Import {
  public:
   StreamedImport(std::shared_ptr<ImageCatalog> catalog, const sys::Log& log,
                  const std::filesystem::path& unpack_program, Selection selection,
-                 const Quota& quota, std::chrono::milliseconds patience);
+                 std::shared_ptr<LayerRequests::Request> layer_request, const Quota& quota,
+                 std::chrono::milliseconds patience);
 
   void write(std::string_view bytes) override;
   std::shared_ptr<const Image> finish() override;
 
  private:
+  // Of an import that failed nothing is left when its caller hears of it; of one that did not, the
+  // rest (layers that were here before) is removed while its caller goes on.
   struct Staging {
+    ImageCatalog& catalog;
     std::filesystem::path path;
-    explicit Staging(std::filesystem::path directory) : path(std::move(directory)) {}
+    bool succeeded = false;
+    explicit Staging(ImageCatalog& owner) : catalog(owner), path(owner.make_staging_directory()) {}
     Staging(const Staging&) = delete;
     Staging& operator=(const Staging&) = delete;
     ~Staging();
@@ -41,6 +47,7 @@ class StreamedImport final : public Import {
   std::shared_ptr<ImageCatalog> catalog_;
   const sys::Log& log_;
   const Selection selection_;
+  const std::shared_ptr<LayerRequests::Request> layer_request_;
   const Quota quota_;
   Staging staging_;
   UnpackProcess process_;  // gone before the directory that it writes to

@@ -168,29 +168,42 @@ void LayerWriter::add_symlink(const Entry& entry, const std::string& name) {
 }
 
 // The target is looked for where the container would find it: below the layer's root, links
-// resolved there. It is never made, and it is never in another layer (layer.md, "Hardlinks").
+// resolved there. It is never made. One that is not there may be a file of a lower layer, which
+// only the composer sees.
 void LayerWriter::add_hard_link(const Entry& entry, const std::string& name) {
   std::vector<std::string> components = split_entry_path(entry.link, quota_);
-  const std::string target = components.empty() ? std::string() : components.back();
-  if (!target.empty()) components.pop_back();
+  if (components.empty()) refuse_entry("bad_link", entry, "is a hard link to no file");
+  const std::string path = join_path(components);
+  const std::string target = components.back();
+  components.pop_back();
   const std::string directory = join_path(components);
-  if (left_out_.contains(join_path(directory, target))) return leave_out(entry, name);
+  if (left_out_.contains(path)) return leave_out(entry, name);
   const auto from =
       sys::open_in_root(root_.get(), directory.empty() ? "." : directory, O_RDONLY | O_DIRECTORY);
-  const auto found = from && !target.empty() ? stat_at(from->get(), target) : std::nullopt;
-  const bool linkable = found && (S_ISREG(found->st_mode) || S_ISLNK(found->st_mode)) &&
-                        !target.starts_with(kWhiteoutPrefix);
-  if (!linkable) {
-    refuse_entry(
-        "bad_link", entry,
-        "is a hard link to '" + printable(entry.link) + "', which is no file of this layer");
+  const auto found = from ? stat_at(from->get(), target) : std::nullopt;
+  const bool linkable = found && (S_ISREG(found->st_mode) || S_ISLNK(found->st_mode));
+  if (target.starts_with(kWhiteoutPrefix) || (found && !linkable)) {
+    refuse_entry("bad_link", entry,
+                 "is a hard link to '" + printable(entry.link) + "', which is no file");
   }
+  if (!found) return add_link_marker(entry, name, path);
   if (const auto existing = stat_at(parent_.fd.get(), name)) {
     if (existing->st_dev == found->st_dev && existing->st_ino == found->st_ino) return;
     remove_existing(name, *existing);
   }
   if (link_at(from->get(), target, parent_.fd.get(), name) == LinkResult::linked) return;
   refuse_entry("too_large", entry, "is one hard link more than the file system can store");
+}
+
+void LayerWriter::add_link_marker(const Entry& entry, const std::string& name,
+                                  const std::string& target) {
+  const std::string marker = std::string(kLinkMarkerPrefix) + name;
+  if (marker.size() > kNameBytes) {
+    refuse_entry("bad_link", entry, "is a link to a lower layer with too long a name");
+  }
+  if (const auto existing = stat_at(parent_.fd.get(), name)) remove_existing(name, *existing);
+  unlink_at(parent_.fd.get(), marker);
+  write_at(create_file_at(parent_.fd.get(), marker).get(), 0, target);
 }
 
 void LayerWriter::remove_existing(const std::string& name, const struct stat& existing) {

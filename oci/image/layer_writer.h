@@ -55,6 +55,7 @@ class LayerWriter {
   void add_symlink(const Entry& entry, const std::string& name);
   void add_hard_link(const Entry& entry, const std::string& name);
   void add_marker(int dir_fd, const std::string& name);
+  void add_link_marker(const Entry& entry, const std::string& name, const std::string& target);
   void leave_out(const Entry& entry, const std::string& name);
 
   void open_parent(const std::vector<std::string>& components);

@@ -49,6 +49,13 @@ constexpr int kUnpackFinishFactor = 8;
 // The same in memory: what two threads that take turns need, and no more.
 constexpr std::uint64_t kSpoolMemoryBytes = 1ULL << 20;
 
+// How long a sender may wait for a layer that another one brings: as long as gigabytes take on a
+// slow disk. After that it brings the layer itself, which is no harm.
+constexpr std::chrono::seconds kLayerPatience{300};
+// How long a sender that has asked may take to begin, and how many may be about to.
+constexpr std::chrono::seconds kRequestPatience{30};
+constexpr std::size_t kUnclaimedRequests = 256;
+
 // Memory of the child beyond its code: the decompressors' windows (8 MiB each as zstd and xz are
 // used; their largest settings are refused), headers of up to 1 MiB, the documents, the times of
 // the directories, two threads' stacks.

@@ -32,13 +32,14 @@ bool is_implied(int dir_fd) {
 }
 
 // A file of its own where the file system has no room for one more name of the inode.
-void copy_file(int from_fd, int to_fd, const std::string& name, const struct stat& st) {
+void copy_file(int from_fd, const std::string& from_name, int to_fd, const std::string& name,
+               const struct stat& st) {
   if (S_ISLNK(st.st_mode)) {
-    make_symlink_at(read_link_at(from_fd, name), to_fd, name);
+    make_symlink_at(read_link_at(from_fd, from_name), to_fd, name);
     set_link_metadata(to_fd, name, metadata_of(st));
     return;
   }
-  const sys::UniqueFd from = open_file_at(from_fd, name);
+  const sys::UniqueFd from = open_file_at(from_fd, from_name);
   const sys::UniqueFd to = create_file_at(to_fd, name);
   copy_content(from.get(), to.get());
   set_owner_and_mode(to.get(), metadata_of(st));
@@ -52,6 +53,7 @@ void copy_file(int from_fd, int to_fd, const std::string& name, const struct sta
 struct RootfsComposer::Names {
   bool opaque = false;
   std::vector<std::string> hidden;   // whiteouts, without their prefix
+  std::vector<std::string> links;    // hard links to lower layers, likewise
   std::vector<std::string> entries;  // everything else
 };
 
@@ -98,6 +100,8 @@ std::vector<std::string> RootfsComposer::merge_names(int from_fd, int to_fd,
   for (std::string& name : list_names(from_fd)) {
     if (name == kOpaqueMarker) {
       names.opaque = true;
+    } else if (name.starts_with(kLinkMarkerPrefix)) {
+      names.links.push_back(name.substr(kLinkMarkerPrefix.size()));
     } else if (is_marker(name)) {
       if (!name.starts_with(kReservedPrefix)) {
         names.hidden.push_back(name.substr(kWhiteoutPrefix.size()));
@@ -107,6 +111,7 @@ std::vector<std::string> RootfsComposer::merge_names(int from_fd, int to_fd,
     }
   }
   apply_whiteouts(names, to_fd, path);
+  for (const std::string& name : names.links) place_link(from_fd, to_fd, path, name);
   std::vector<std::string> directories;
   for (std::string& name : names.entries) {
     const auto st = stat_at(from_fd, name);
@@ -115,7 +120,7 @@ std::vector<std::string> RootfsComposer::merge_names(int from_fd, int to_fd,
       place_directory(from_fd, to_fd, path, name);
       directories.push_back(std::move(name));
     } else if (S_ISREG(st->st_mode) || S_ISLNK(st->st_mode)) {
-      place_file(from_fd, to_fd, path, name, *st);
+      place_file(from_fd, name, to_fd, path, name, *st);
     } else {
       refuse("bad_layer", "'" + printable(join_path(path, name)) + "' is a special file");
     }
@@ -130,12 +135,13 @@ void RootfsComposer::apply_whiteouts(const Names& names, int to_fd, const std::s
   for (const std::string& name : names.hidden) remove(to_fd, path, name);
 }
 
-void RootfsComposer::place_file(int from_fd, int to_fd, const std::string& path,
-                                const std::string& name, const struct stat& st) {
-  LinkResult result = link_at(from_fd, name, to_fd, name);
+void RootfsComposer::place_file(int from_fd, const std::string& from, int to_fd,
+                                const std::string& path, const std::string& name,
+                                const struct stat& st) {
+  LinkResult result = link_at(from_fd, from, to_fd, name);
   if (result == LinkResult::exists) {
     remove(to_fd, path, name);
-    result = link_at(from_fd, name, to_fd, name);
+    result = link_at(from_fd, from, to_fd, name);
   }
   if (result != LinkResult::linked) {
     // A file with as many names as an inode can have (65,000 on ext4) would be copied for each.
@@ -144,9 +150,31 @@ void RootfsComposer::place_file(int from_fd, int to_fd, const std::string& path,
       refuse_too_large("the image has files with too many names", quota_.unpacked_bytes,
                        "bytes of copies");
     }
-    copy_file(from_fd, to_fd, name, st);
+    copy_file(from_fd, from, to_fd, name, st);
   }
   if (S_ISREG(st.st_mode)) size_bytes_ += static_cast<std::uint64_t>(st.st_size);
+}
+
+// The target is resolved in the new root, as it is after the lower layers.
+void RootfsComposer::place_link(int from_fd, int to_fd, const std::string& path,
+                                const std::string& name) {
+  const sys::UniqueFd marker = open_file_at(from_fd, std::string(kLinkMarkerPrefix) + name);
+  std::vector<std::string> components =
+      split_entry_path(read_begin(marker.get(), kPathBytes), quota_);
+  const std::string asked = join_path(components);
+  const std::string target = components.empty() ? std::string() : components.back();
+  if (!target.empty()) components.pop_back();
+  const std::string directory = join_path(components);
+  const auto from =
+      sys::open_in_root(root_.get(), directory.empty() ? "." : directory, O_RDONLY | O_DIRECTORY);
+  const auto found = from && !target.empty() ? stat_at(from->get(), target) : std::nullopt;
+  if (!found || !(S_ISREG(found->st_mode) || S_ISLNK(found->st_mode))) {
+    refuse("bad_link", "'" + printable(join_path(path, name)) + "' is a hard link to '" +
+                           printable(asked) + "', which is no file of this or a lower layer");
+  }
+  const auto existing = stat_at(to_fd, name);
+  if (existing && existing->st_dev == found->st_dev && existing->st_ino == found->st_ino) return;
+  place_file(from->get(), target, to_fd, path, name, *found);
 }
 
 void RootfsComposer::place_directory(int from_fd, int to_fd, const std::string& path,

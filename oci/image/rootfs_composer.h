@@ -41,8 +41,9 @@ class RootfsComposer {
   void apply_directory(int layer_fd, const std::string& path);
   std::vector<std::string> merge_names(int from_fd, int to_fd, const std::string& path);
   void apply_whiteouts(const Names& names, int to_fd, const std::string& path);
-  void place_file(int from_fd, int to_fd, const std::string& path, const std::string& name,
-                  const struct stat& st);
+  void place_file(int from_fd, const std::string& from, int to_fd, const std::string& path,
+                  const std::string& name, const struct stat& st);
+  void place_link(int from_fd, int to_fd, const std::string& path, const std::string& name);
   void place_directory(int from_fd, int to_fd, const std::string& path, const std::string& name);
   void finish_directory(int layer_fd, const std::string& path, bool implied,
                         const struct stat& before);

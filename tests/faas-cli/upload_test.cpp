@@ -58,9 +58,11 @@ TEST_CASE("an empty file is an error before anything is sent") {
 }
 
 TEST_CASE("a directory and a missing file are usage errors that name them") {
-  CHECK_THROWS_WITH_AS(Upload::open("/", "x"),
-                       "/ is a directory; a tarball as `docker save` writes it is needed",
-                       cli::Failure);
+  CHECK_THROWS_WITH_AS(
+      Upload::open("/", "x"),
+      "/ is a directory, and no OCI image layout: oci-layout and index.json are missing "
+      "(`faas pack` makes an image from a directory)",
+      cli::Failure);
   CHECK_THROWS_WITH_AS(Upload::open("/nonexistent", "x"), "/nonexistent: No such file or directory",
                        cli::Failure);
 }

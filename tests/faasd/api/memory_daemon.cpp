@@ -46,7 +46,8 @@ class MemoryDeploy : public control::Deploy {
 
 std::unique_ptr<control::Deploy> MemoryOperator::begin_deploy(const std::string& name,
                                                               const function::Options& options,
-                                                              const image::Selection& /*all*/) {
+                                                              const image::Selection& /*all*/,
+                                                              const std::string& /*none*/) {
   ++begun;
   if (name == "full") throw Refused(Refusal::exhausted, "no_address", "the subnet is full");
   if (name == "taken") throw Refused(Refusal::conflict, "port_in_use", "the port is in use");

@@ -234,6 +234,7 @@ TEST_CASE("two imports of one image at once both succeed and make one directory"
   for (std::thread& thread : threads) thread.join();
   for (const auto& image : images) CHECK(image == images.front());
   CHECK(std::distance(std::filesystem::directory_iterator(store.state() / "images"), {}) == 1);
+  store.store()->settle();
   CHECK(std::filesystem::is_empty(store.state() / "staging"));
 }
 
