@@ -11,8 +11,8 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
-import threading
 import time
 
 import disk
@@ -26,10 +26,10 @@ MIB = 1 << 20
 
 
 class Sizes:
-    def __init__(self, quick):
+    def __init__(self, quick, rounds=None):
         self.small = quick
-        self.rounds = 1 if quick else 5
-        self.watched_rounds = 1 if quick else 3
+        self.rounds = rounds or (1 if quick else 5)
+        self.watched_rounds = min(self.rounds, 3)
         self.functions = 5 if quick else 50
         self.packed = ("gzip",) if quick else ("gzip", "zstd")
 
@@ -62,6 +62,11 @@ def make_archives(directory, sizes):
     return archives
 
 
+def tell(what):
+    """A full run takes a while."""
+    print(f"images: {what}", file=sys.stderr, flush=True)
+
+
 # --- import, against others
 
 def timed(directory, step, *reads):
@@ -78,7 +83,8 @@ def import_rounds(directory, unpackers_of_round, rounds):
     """{unpacker: [(returned, on disk)]} and {unpacker: why there is none}."""
     taken = {each: [] for each in unpackers_of_round}
     problems = {}
-    for _ in range(rounds):
+    for number in range(rounds):
+        tell(f"import, round {number + 1} of {rounds}")
         for each in unpackers_of_round:
             if each in problems:
                 continue
@@ -103,7 +109,7 @@ def import_rows(group, taken, problems):
         ours = ours or (returned, on_disk)
         rows.append({"name": each.name, "command_s": round(returned, 3),
                      "on_disk_s": round(on_disk, 3), "ratio": round(ours[0] / returned, 3),
-                     "on_disk_ratio": round(ours[1] / on_disk, 3)})
+                     "on_disk_ratio": round(ours[1] / on_disk, 3), "rounds": len(taken[each])})
     return rows
 
 
@@ -136,6 +142,7 @@ def measure_import(directory, archives, sizes, left):
 
 def measure_redeploy(directory, archives, sizes, left):
     """Only the highest layer differs, in each deploy from all before."""
+    tell("deploy again")
     changed = [os.path.join(directory, f"changed-{number}.tar") for number in range(2)]
     for number, path in enumerate(changed):
         with open(path, "wb") as out:
@@ -178,6 +185,7 @@ def deploy_through_cat(faasd, archive):
 
 def measure_disk(directory, archives, sizes, left):
     """Of layers and images; each function's image has a highest layer of its own."""
+    tell(f"{sizes.functions} functions")
     with empty_daemon(directory, left) as faasd:
         trees = [os.path.join(faasd.state_dir, name) for name in ("layers", "images")]
         free = disk.free_bytes(directory)
@@ -185,8 +193,11 @@ def measure_disk(directory, archives, sizes, left):
         if (reply := curl(faasd.ip("f0"))).status != 200:
             raise RuntimeError(f"the imported image does not answer: {reply}")
         one, free_with_one = disk.usage(*trees), disk.free_bytes(directory)
+        other = os.path.join(directory, "other.tar")
         for number in range(1, sizes.functions):
-            deploy_generated(faasd, f"f{number}", archives.plain, number)
+            write_in_place(other, archives.plain, number)
+            deploy(faasd, other, f"f{number}")
+        disk.remove(other)
         many, free_with_many = disk.usage(*trees), disk.free_bytes(directory)
     return {
         "functions": sizes.functions,
@@ -200,29 +211,19 @@ def measure_disk(directory, archives, sizes, left):
     }
 
 
-def deploy_generated(faasd, name, archive, mark):
-    """The archive with another top layer, made on its way into the pipe."""
-    reading, writing = os.pipe()
-
-    def write():
-        # Where nobody reads any more, `faas` says why.
-        with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as out:
-            image_archives.write_with_other_top(archive, mark, out)
-    writer = threading.Thread(target=write)
-    with os.fdopen(reading, "rb") as source:
-        writer.start()
-        try:
-            faasd.faas("new", name, input=source, check=True, timeout_s=unpackers.PATIENCE_S)
-        finally:
-            source.close()
-            writer.join()
+def write_in_place(path, archive, mark):
+    """Over the archive of the function before: its pages need not be on the disk in between."""
+    with open(path, "r+b" if os.path.exists(path) else "wb") as out:
+        image_archives.write_with_other_top(archive, mark, out)
+        out.truncate()
 
 
 # --- memory and processors
 
 def measure_watched(directory, archives, sizes, left):
     """Rounds of their own: to look costs time."""
-    result = {"rounds": sizes.watched_rounds}
+    tell("memory and processors")
+    result = {}
     for kind, path in {"plain": archives.plain, **archives.packed}.items():
         watches = []
         for _ in range(sizes.watched_rounds):
@@ -245,47 +246,54 @@ def measure_watched(directory, archives, sizes, left):
 # --- all of it
 
 def measure(sizes, parent):
-    """`parent` is a directory, made if need be, on the disk that is meant."""
+    """(name of a part, its figures), one after the other. `parent` is a directory, made if need be,
+    on the disk that is meant. `left` comes last: what the daemons left on the machine."""
     os.makedirs(parent, exist_ok=True)
     directory = tempfile.mkdtemp(prefix="i-", dir=parent)
     left = []
     try:
-        try:
-            archives = make_archives(directory, sizes)
-        except (docker_engine.Unavailable, docker_engine.EngineError) as error:
-            return {"problem": f"no image to import: {error}", "left": left}
-        return {
-            "conditions": {"filesystem": disk.filesystem(directory), "page_cache": "warm",
-                           "rounds": sizes.rounds, **image_archives.describe(archives.plain)},
-            "import": measure_import(directory, archives, sizes, left),
-            "redeploy": measure_redeploy(directory, archives, sizes, left),
-            "disk": measure_disk(directory, archives, sizes, left),
-            "watched": measure_watched(directory, archives, sizes, left),
-            "left": left,
-        }
+        archives = make_archives(directory, sizes)
+        yield "archive", {"filesystem": disk.filesystem(directory), "page_cache": "warm",
+                          **image_archives.describe(archives.plain)}
+        for name, part in (("import", measure_import), ("redeploy", measure_redeploy),
+                           ("disk", measure_disk), ("watched", measure_watched)):
+            yield name, part(directory, archives, sizes, left)
+    except (docker_engine.Unavailable, docker_engine.EngineError) as error:
+        yield "archive", {"problem": f"no image to import: {error}"}
     finally:
         disk.remove(directory)
+    yield "left", left
 
 
-def table(result):
-    if "problem" in result:
-        return f"images\n  {result['problem']}"
-    lines = ["images", *_rows(result["conditions"]),
-             f"import                                {'returned':>10}{'on disk':>10}"
-             "   faasd's ratio to it: returned, on disk"]
-    for row in result["import"]:
+TITLES = {
+    "archive": "images", "import": "import", "redeploy": "deploy again, another top layer",
+    "disk": "many functions on one base", "watched": "memory and processors of an import",
+}
+
+
+def table(name, figures):
+    if name == "left":
+        return "\n".join(f"left: {text}" for text in figures)
+    lines = [TITLES[name]]
+    if name == "import":
+        lines += _import_table(figures)
+    elif name == "watched":
+        for kind, each in figures.items():
+            lines += [f"  {kind} layers", *(f"  {line}" for line in _rows(each))]
+    else:
+        lines += _rows(figures)
+    return "\n".join(lines)
+
+
+def _import_table(rows):
+    lines = [f"  {'':36}{'returned':>10}{'on disk':>10}   faasd's ratio to it: returned, on disk"]
+    for row in rows:
         if "problem" in row:
             lines.append(f"  {row['name']:36}{row['problem']}")
         else:
             lines.append(f"  {row['name']:36}{row['command_s']:8.3f} s{row['on_disk_s']:8.3f} s"
                          f"   {row['ratio']:.3f}, {row['on_disk_ratio']:.3f}")
-    lines += ["deploy again, another top layer", *_rows(result["redeploy"])]
-    lines += ["many functions on one base", *_rows(result["disk"])]
-    lines.append("memory and processors of an import")
-    for kind, figures in result["watched"].items():
-        if isinstance(figures, dict):
-            lines += [f"  {kind} layers", *(f"  {line}" for line in _rows(figures))]
-    return "\n".join(lines)
+    return lines
 
 
 def _rows(figures):
