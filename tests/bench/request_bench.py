@@ -115,6 +115,10 @@ def bundle_config(faasd, address):
         pattern = os.path.join(faasd.run_dir, "**", "config.json")
         with open(glob.glob(pattern, recursive=True)[0], encoding="utf-8") as file:
             config = json.load(file)
+        # What only faasd sees of a root filesystem is a read-only mount of what lies in its store.
+        view = os.path.join(faasd.run_dir, "images")
+        config["root"] = {"readonly": True, "path": config["root"]["path"].replace(
+            view, os.path.join(faasd.state_dir, "images"), 1)}
         held.sendall(REQUEST)
         read_to_end(held)
     return config

@@ -75,7 +75,10 @@ class FaasNew(Unpacker):
 
 
 def end_daemon(faasd, left):
-    """Ends a daemon; what it leaves on the machine, and a bad exit status, are added to `left`."""
+    """Ends a daemon; what it leaves on the machine, and a bad exit status, are added to `left`.
+    It may have a tree to remove first, which takes longer than any test waits."""
+    faasd.terminate()
+    faasd.process.wait(PATIENCE_S)
     status = faasd.stop()
     left += faasd.leftovers()
     if status != 0:
