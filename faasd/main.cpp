@@ -25,6 +25,7 @@ int serve_until_signal(const Options& options) {
   sys::seal_inherited_descriptors();
   sys::raise_file_limit();
   sys::become_subreaper();
+  const runtime::RootfsView rootfs_view(directories.images(), directories.rootfs_view());
   sys::EventLoop loop;
   const sys::CgroupTree cgroups(directories.cgroup_name());
   image::ImageStore images(directories.state(), log);
@@ -38,7 +39,8 @@ int serve_until_signal(const Options& options) {
   serve::Dispatcher dispatcher(workshop, launcher, serve::default_host_bounds());
   const control::DeployDefaults defaults{options.function_port, cgroups.limits_swap(),
                                          options.launcher, options.keep_versions};
-  control::HostOperator op({loop, log, images, store, addresses, dispatcher}, defaults);
+  control::HostOperator op({loop, log, images, rootfs_view, store, addresses, dispatcher},
+                           defaults);
   op.restore();
 
   ControlListeners listeners(options.socket, options.listen);

@@ -77,6 +77,7 @@ DeployQuery deploy_query_of(const Asked& request) {
       throw HttpError(400, "bad_option", "the option '" + key + "' stands twice");
     }
     if (const auto found = of_archive.find(key); found != of_archive.end()) {
+      if (text.empty()) throw HttpError(400, "bad_option", "the option '" + key + "' is empty");
       *found->second = text;
     } else {
       function::set_option(query.options, key, text);

@@ -190,6 +190,12 @@ FunctionStatus HostOperator::put_version(const std::string& name, const function
   return *status;
 }
 
+std::shared_ptr<const instance::Blueprint> HostOperator::make_blueprint(
+    const function::Function& function, std::shared_ptr<const image::Image> image) const {
+  return instance::make_blueprint(function, std::move(image), household_.rootfs_view,
+                                  defaults_.limit_swap);
+}
+
 // Each step that follows another is undone by the destructor of what the other one made.
 void HostOperator::install_new(function::History history,
                                std::shared_ptr<const image::Image> image) {
@@ -203,12 +209,12 @@ void HostOperator::install_new(function::History history,
   }
   function::Function& function = history.current;
   // Before anything is touched: can this image run at all?
-  instance::make_blueprint(function, image, defaults_.limit_swap);
+  make_blueprint(function, image);
   function::AddressLease lease = household_.addresses.lease();
   function.address = lease.address();
   sys::UniqueFd listener =
       sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
-  const auto blueprint = instance::make_blueprint(function, std::move(image), defaults_.limit_swap);
+  const auto blueprint = make_blueprint(function, std::move(image));
   RecordedFunction recorded(household_.store, history, unrestored_of(function.name));
   household_.loop.call([&] { household_.dispatcher.install(blueprint, std::move(listener)); });
   recorded.keep();
@@ -219,8 +225,7 @@ void HostOperator::install_new(function::History history,
 
 void HostOperator::replace_old(const function::History& history,
                                std::shared_ptr<const image::Image> image) {
-  const auto blueprint =
-      instance::make_blueprint(history.current, std::move(image), defaults_.limit_swap);
+  const auto blueprint = make_blueprint(history.current, std::move(image));
   household_.store.save(history);
   household_.loop.call([&] { household_.dispatcher.replace(blueprint); });
   const std::lock_guard lock(mutex_);
@@ -361,7 +366,7 @@ void HostOperator::restore_one(const function::History& recorded) {
   function::Function function = recorded.current;
   function.port = defaults_.port;  // the daemon's to choose, anew at each start
   std::shared_ptr<const image::Image> image = household_.images.open(function.image);
-  const auto blueprint = instance::make_blueprint(function, std::move(image), defaults_.limit_swap);
+  const auto blueprint = make_blueprint(function, std::move(image));
   function::AddressLease lease = household_.addresses.lease(function.address);
   sys::UniqueFd listener =
       sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);

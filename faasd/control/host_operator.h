@@ -27,6 +27,7 @@ struct Household {
   sys::EventLoop& loop;
   const sys::Log& log;
   image::ImageStore& images;
+  const runtime::RootfsView& rootfs_view;
   const function::FunctionStore& store;
   function::AddressPool& addresses;
   serve::Dispatcher& dispatcher;
@@ -64,6 +65,9 @@ class HostOperator : public Operator {
 
  private:
   friend class HostDeploy;
+
+  std::shared_ptr<const instance::Blueprint> make_blueprint(
+      const function::Function& function, std::shared_ptr<const image::Image> image) const;
 
   // One function that is being served.
   struct Entry {

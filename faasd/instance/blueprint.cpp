@@ -4,10 +4,10 @@ namespace instance {
 
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
                                                 std::shared_ptr<const image::Image> image,
-                                                bool limit_swap) {
+                                                const runtime::RootfsView& view, bool limit_swap) {
   image::check_command(*image);
   runtime::Container container;
-  container.rootfs = image->rootfs;
+  container.rootfs = view.path_of(image->rootfs);
   container.args = image->config.command();
   container.user = image::resolve_user(*image);
   container.env = runtime::merge_env(image->config.env, function.env, container.user);

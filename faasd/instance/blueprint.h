@@ -8,6 +8,7 @@
 #include "faasd/function/function.h"
 #include "oci/image/image.h"
 #include "oci/runtime/container.h"
+#include "oci/runtime/rootfs_view.h"
 
 namespace instance {
 
@@ -21,6 +22,6 @@ struct Blueprint {
 // unknown user, a working directory that does not do.
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
                                                 std::shared_ptr<const image::Image> image,
-                                                bool limit_swap);
+                                                const runtime::RootfsView& view, bool limit_swap);
 
 }  // namespace instance

@@ -178,6 +178,7 @@ std::optional<Entry> TarStream::next() {
   if (!tar_) open_tar();
   archive_entry* raw = nullptr;
   const int result = archive_read_next_header(tar_.get(), &raw);
+  if (pending_) fail(tar_.get());  // libarchive may take a source that fails for one that ends
   if (result == ARCHIVE_EOF) {
     drain();
     return std::nullopt;
@@ -229,6 +230,7 @@ std::optional<Block> TarStream::next_block() {
   std::size_t size = 0;
   std::int64_t offset = 0;
   const int result = archive_read_data_block(tar_.get(), &bytes, &size, &offset);
+  if (pending_) fail(tar_.get());
   if (result == ARCHIVE_EOF) return std::nullopt;
   if (result != ARCHIVE_OK) fail(tar_.get());
   if (offset < 0) refuse(damaged_code(), what_ + " has a sparse file with a negative offset");
@@ -237,7 +239,7 @@ std::optional<Block> TarStream::next_block() {
 
 std::size_t TarStream::read(char* buffer, std::size_t size) {
   const la_ssize_t n = archive_read_data(tar_.get(), buffer, size);
-  if (n < 0) fail(tar_.get());
+  if (n < 0 || pending_) fail(tar_.get());
   return static_cast<std::size_t>(n);
 }
 

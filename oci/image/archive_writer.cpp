@@ -66,8 +66,6 @@ RawEntry raw_entry(const Entry& entry) {
 }  // namespace
 
 void TarWriter::Free::operator()(archive* writer) const noexcept {
-  // Else an archive that was given up would be completed, with zeros for the content it lacks.
-  archive_write_fail(writer);
   archive_write_free(writer);
 }
 
@@ -89,7 +87,10 @@ TarWriter::TarWriter(Format format, Sink sink)
   check(archive_write_open2(writer, this, nullptr, write_sink, nullptr, nullptr));
 }
 
-TarWriter::~TarWriter() = default;
+TarWriter::~TarWriter() {
+  // Else an archive that was given up would be completed, with zeros for the content it lacks.
+  if (!finished_) archive_write_fail(writer_.get());
+}
 
 void TarWriter::add(const Entry& entry) {
   const int result = archive_write_header(writer_.get(), raw_entry(entry).get());
@@ -109,6 +110,7 @@ void TarWriter::write(std::string_view bytes) {
 
 void TarWriter::finish() {
   check(archive_write_close(writer_.get()));
+  finished_ = true;
 }
 
 ssize_t TarWriter::write_sink(archive* writer, void* self, const void* bytes, std::size_t size) {

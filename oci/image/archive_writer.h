@@ -47,6 +47,7 @@ class TarWriter {
   void check(long long result);
 
   Sink sink_;
+  bool finished_ = false;
   std::exception_ptr pending_;  // thrown in a callback of libarchive's, which is C
   std::unique_ptr<archive, Free> writer_;
 };

