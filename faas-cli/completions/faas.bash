@@ -14,7 +14,7 @@ _faas() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local verb= i
     local connection='--socket --url --token --help'
-    local deploy='--file --memory --cpus --pids --timeout --concurrency --queue --queue-timeout
+    local deploy='--file --tag --platform --digest --memory --cpus --pids --timeout --concurrency --queue --queue-timeout
                   --tmpfs --env --warm --launcher --mode --protocol --json'
     local pack='--output --entrypoint --cmd --env --workdir --user --label --tag --keep-owners
                 --json'
@@ -38,7 +38,7 @@ _faas() {
         --launcher) mapfile -t COMPREPLY < <(compgen -W 'runc' -- "$current"); return ;;
         --url | --token | --memory | --cpus | --pids | --timeout | --concurrency | --queue | \
             --queue-timeout | --tmpfs | -e | --env | --warm | --subnet | --function-port | \
-            --entrypoint | --cmd | --workdir | --user | --label | --tag) return ;;
+            --entrypoint | --cmd | --workdir | --user | --label | --tag | --platform | --digest) return ;;
     esac
 
     local words=
