@@ -9,8 +9,8 @@ build_packages=(
 )
 
 # What the tests need beyond that. The clang tools carry their version because another one formats
-# and warns differently; libFuzzer comes with clang. docker.io and mmdebstrap make the images; podman, skopeo and umoci write them their way and read
-# them as we should.
+# and warns differently; libFuzzer comes with clang. docker.io and mmdebstrap make the images;
+# podman, skopeo and umoci write them their way, and read them as we should.
 test_packages=(
   "${build_packages[@]}"
   busybox-static ca-certificates clang-14 clang-format-14 clang-tidy-14 docker.io

@@ -12,13 +12,25 @@
 namespace cli {
 namespace {
 
+using Members = std::vector<const image::ArchiveMember*>;
+
+// Empty for an image that the daemon will refuse; it says so to everybody in the same words.
 std::optional<image::ImagePlan> plan_of(const image::ArchiveIndex& index,
                                         const image::Selection& selection) {
   try {
     return image::plan_image(index.report, selection);
   } catch (const sys::Refused&) {
-    return std::nullopt;  // the daemon says it, to everybody in the same words
+    return std::nullopt;
   }
+}
+
+// Enough to refuse the image by.
+Members documents_of(const image::ArchiveIndex& index) {
+  Members members;
+  for (const image::ArchiveMember& member : index.members) {
+    if (member.size <= image::Quota{}.document_bytes) members.push_back(&member);
+  }
+  return members;
 }
 
 }  // namespace
@@ -28,7 +40,10 @@ std::optional<std::string> leave_out_known_layers(const DaemonClient& client, Up
   const image::ArchiveIndex* const index = upload.index();
   if (index == nullptr) return std::nullopt;
   const std::optional<image::ImagePlan> plan = plan_of(*index, selection);
-  if (!plan) return std::nullopt;
+  if (!plan) {
+    upload.send_only(documents_of(*index));
+    return std::nullopt;
+  }
   Json question = {{"diff_ids", Json::array()}};
   for (const image::PlannedLayer& layer : plan->layers) {
     question["diff_ids"].push_back("sha256:" + layer.diff_hex);
@@ -47,7 +62,7 @@ std::optional<std::string> leave_out_known_layers(const DaemonClient& client, Up
     const std::string member = image::follow_links(index->report, layer.path);
     (missing.contains("sha256:" + layer.diff_hex) ? wanted : not_wanted).insert(member);
   }
-  std::vector<const image::ArchiveMember*> members;
+  Members members;
   for (const image::ArchiveMember& member : index->members) {
     const bool needed =
         wanted.contains(member.path) ||

@@ -12,8 +12,8 @@
 namespace cli {
 
 // Leaves them out of the upload and returns what the deploy has to say (`layer_request` of its
-// query). Empty, and all is sent: a pipe, a compressed tarball, an image that the daemon will
-// refuse, a daemon that does not know the question.
+// query). Empty, and all is sent: a pipe, a compressed tarball, a daemon that does not know the
+// question. Of an image that will be refused the documents are sent: the reason is in them.
 std::optional<std::string> leave_out_known_layers(const DaemonClient& client, Upload& upload,
                                                   const image::Selection& selection);
 

@@ -25,22 +25,20 @@ int serve_until_signal(const Options& options) {
   sys::seal_inherited_descriptors();
   sys::raise_file_limit();
   sys::become_subreaper();
-  const runtime::RootfsView rootfs_view(directories.images(), directories.rootfs_view());
+  const runtime::RootfsView view(directories.images(), directories.rootfs_view());
   sys::EventLoop loop;
   const sys::CgroupTree cgroups(directories.cgroup_name());
   image::ImageStore images(directories.state(), log);
   runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root());
   const function::FunctionStore store(directories.state(), log);
   function::AddressPool addresses(function::Subnet(options.subnet), directories.address_journal());
-
   instance::Sweeper sweeper(cgroups, log);
   control::remove_leftovers({directories.bundles(), cgroups, launcher, addresses, sweeper}, log);
-  const instance::Workshop workshop{loop, log, cgroups, sweeper, directories.bundles()};
-  serve::Dispatcher dispatcher(workshop, launcher, serve::default_host_bounds());
+  serve::Dispatcher dispatcher({loop, log, cgroups, sweeper, directories.bundles()}, launcher,
+                               serve::default_host_bounds());
   const control::DeployDefaults defaults{options.function_port, cgroups.limits_swap(),
                                          options.launcher, options.keep_versions};
-  control::HostOperator op({loop, log, images, rootfs_view, store, addresses, dispatcher},
-                           defaults);
+  control::HostOperator op({loop, log, images, view, store, addresses, dispatcher}, defaults);
   op.restore();
 
   ControlListeners listeners(options.socket, options.listen);

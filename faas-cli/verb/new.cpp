@@ -90,6 +90,11 @@ void print_result(const Json& function) {
   const std::string ip = printable(text_of(function, "ip"));
   print(printable(text_of(function, "name")) + " is at " + ip + ", version " +
         printable(text_of(function, "version")) + "\n");
+  for (const Json& note : function.value("notes", Json::array())) {
+    if (!note.is_string()) continue;
+    const std::string line = "note: " + printable(note.get<std::string>()) + "\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  }
   if (!is_terminal(STDERR_FILENO)) return;
   const std::string port = printable(text_of(function, "port"));
   const std::string place = port == "80" || port == "-" ? ip : ip + ":" + port;

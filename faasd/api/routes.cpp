@@ -126,6 +126,14 @@ std::optional<std::uint64_t> version_of(const Asked& request) {
   return version;
 }
 
+// For the log: why the answer is no; empty if it is not.
+std::string error_in(const Answer& response) {
+  if (response.status < 400) return {};
+  const nlohmann::json body = nlohmann::json::parse(response.body, nullptr, false);
+  if (!body.is_object()) return {};
+  return body.value("code", "") + ": " + body.value("error", "");
+}
+
 // For the log: whose path this is, if it is a function's.
 std::string function_in(const Asked& request) {
   if (!request.path.starts_with(kFunctions)) return request.get_header_value("X-Image-Name");
@@ -168,7 +176,8 @@ void Routes::audit(const Asked& request, const Answer& response) const {
                       {"method", request.method},
                       {"target", request.target},
                       {"function", function_in(request)},
-                      {"status", response.status}});
+                      {"status", response.status},
+                      {"error", error_in(response)}});
 }
 
 void Routes::check_ready() const {

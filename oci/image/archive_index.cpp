@@ -39,7 +39,9 @@ bool is_document(std::string_view bytes) {
 // Small members are looked at: one may be a document.
 void take_document(archive* reader, const std::string& path, std::uint64_t size,
                    UnpackReport& report) {
-  if (size > Quota{}.document_bytes) return;
+  std::uint64_t documents_bytes = 0;
+  for (const auto& [other, document] : report.documents) documents_bytes += document.size();
+  if (size > Quota{}.document_bytes || documents_bytes + size > Quota{}.documents_bytes) return;
   std::string bytes(size, '\0');
   const la_ssize_t n = archive_read_data(reader, bytes.data(), bytes.size());
   if (n == static_cast<la_ssize_t>(size) && is_document(bytes)) {
@@ -124,6 +126,7 @@ std::optional<ArchiveIndex> index_layout(const std::filesystem::path& directory)
   }
   std::sort(paths.begin() + 2, paths.end());
   ArchiveIndex index;
+  std::uint64_t documents_bytes = 0;
   for (const std::string& path : paths) {
     const std::uint64_t size = std::filesystem::file_size(directory / path);
     ArchiveMember member{path, size, {}};
@@ -132,9 +135,12 @@ std::optional<ArchiveIndex> index_layout(const std::filesystem::path& directory)
     member.pieces.push_back({{}, directory / path, 0, size});
     const std::uint64_t padding = (kBlock - size % kBlock) % kBlock;
     member.pieces.push_back({std::string(padding, '\0'), {}, 0, padding});
-    if (size <= Quota{}.document_bytes) {
+    if (size <= Quota{}.document_bytes && documents_bytes + size <= Quota{}.documents_bytes) {
       std::string bytes = sys::read_file(directory / path, Quota{}.document_bytes);
-      if (is_document(bytes)) index.report.documents[path] = std::move(bytes);
+      if (is_document(bytes)) {
+        documents_bytes += size;
+        index.report.documents[path] = std::move(bytes);
+      }
     }
     index.members.push_back(std::move(member));
   }

@@ -56,6 +56,7 @@ ImageCandidate candidate_from(const UnpackReport& report, const json& entry) {
   if (config == entry.end() || !config->is_string()) refuse_manifest("has no 'Config' text");
   ImageCandidate candidate;
   candidate.tags = strings_in(entry, "RepoTags");
+  std::erase_if(candidate.tags, [](const std::string& tag) { return tag.size() > kTagBytes; });
   candidate.open = [&report, path = plain_path(config->get<std::string>()),
                     layers = strings_in(entry, "Layers")] {
     return open_image(report, path, layers);

@@ -1,6 +1,7 @@
 #include "oci/image/image_catalog.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "oci/image/digest.h"
@@ -34,12 +35,22 @@ ImageCatalog::ImageCatalog(const std::filesystem::path& state_dir, const sys::Lo
       images_(state_dir / "images"),
       staging_(state_dir / "staging"),
       log_(log) {
-  sys::remove_tree(staging_);
   for (const auto& directory : {layers_, images_, staging_}) {
     sys::make_directory(directory, kPrivate);
   }
+  throw_away_leftovers();
   load_images();
   remover_ = std::thread([this] { remove_trash(); });
+}
+
+// What a crash left, or the last stop: removing it may take minutes, and nobody has to wait for it.
+void ImageCatalog::throw_away_leftovers() {
+  for (const std::string& name : sys::list_directory(staging_)) {
+    std::uint64_t number = 0;
+    std::from_chars(name.data(), name.data() + name.size(), number);
+    next_name_ = std::max(next_name_, number + 1);
+    trash_.push_back({staging_ / name, nullptr});
+  }
 }
 
 ImageCatalog::~ImageCatalog() {
@@ -198,6 +209,13 @@ std::future<Freed> ImageCatalog::collect(const std::optional<std::set<std::strin
     ++collection->freed.images;
   }
   take_away_unused_layers(collection);
+  // What was released before and is still on the disk counts as well; the last one, which is not
+  // there, comes after what is being removed at this moment.
+  for (Trash& waiting : trash_) {
+    if (!waiting.collection) waiting.collection = collection;
+  }
+  trash_.push_back({staging_ / std::to_string(next_name_++), collection});
+  changed_.notify_all();
   log_.info("garbage_collected",
             {{"images", collection->freed.images}, {"layers", collection->freed.layers}});
   return done;
@@ -270,7 +288,7 @@ void ImageCatalog::remove_trash() {
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return stopping_ || !trash_.empty(); });
-    if (trash_.empty()) return;
+    if (stopping_) return;  // the next start goes on
     Trash trash = std::move(trash_.front());
     trash_.pop_front();
     removing_ = true;

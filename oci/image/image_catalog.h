@@ -32,7 +32,8 @@ namespace image {
 
 class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
  public:
-  // Takes the directories below `state_dir`, and removes what a crash left half done there.
+  // Takes the directories below `state_dir`, and sees to it that what a crash left half done there
+  // is removed, on its own thread.
   ImageCatalog(const std::filesystem::path& state_dir, const sys::Log& log);
   ~ImageCatalog();
   ImageCatalog(const ImageCatalog&) = delete;
@@ -77,7 +78,7 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
   void release_all_but(const std::set<std::string>& digests);
   std::future<Freed> collect(const std::optional<std::set<std::string>>& digests);
   void settle();
-  // Ends the thread when it has removed what waits. Handles may outlive this.
+  // Ends the thread; what still waits is left to the next start. Handles may outlive this.
   void stop();
 
  private:
@@ -105,6 +106,7 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
     CollectionPtr collection;  // none for what was not collected, but released
   };
 
+  void throw_away_leftovers();
   void load_images();
   void load_image(const std::string& name);
   std::shared_ptr<const Image> hand_out(Known& known);

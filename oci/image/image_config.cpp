@@ -126,6 +126,14 @@ json parse_document(std::string_view text, const std::string& code, const std::s
   }
 }
 
+std::uint64_t number_in(const json& object, const char* name) {
+  const json& value = object.at(name);
+  if (!value.is_number_unsigned()) {
+    throw json::type_error::create(302, std::string(name) + " must be a whole number", &value);
+  }
+  return value.get<std::uint64_t>();
+}
+
 ParsedConfig parse_config(const json& document) {
   if (!document.is_object()) refuse("bad_config", "the image config must be a JSON object");
   ParsedConfig parsed;

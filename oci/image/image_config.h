@@ -2,6 +2,7 @@
 // Source: OCI image-spec, config.md. Throws sys::Refused(invalid, "bad_config"). Any thread.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -22,6 +23,10 @@ std::string host_architecture();
 // A document of any kind, or Refused(invalid, `code`) that names `what`.
 nlohmann::json parse_document(std::string_view text, const std::string& code,
                               const std::string& what);
+
+// The number `name` of an object. Throws json::exception for anything but a whole, positive one:
+// the library would convert a 1e300 in whatever way the processor does.
+std::uint64_t number_in(const nlohmann::json& object, const char* name);
 
 ParsedConfig parse_config(const nlohmann::json& document);
 

@@ -75,8 +75,8 @@ void keep_tagged(Candidates& candidates, const std::string& tag) {
 
 [[noreturn]] void refuse_platform(const Platform& wanted, const std::set<std::string>& there) {
   refuse("wrong_platform", "the image is for " + list_of(there, "others") + ", not for " +
-                               wanted.to_string() + ": build it with --platform " +
-                               wanted.to_string() + ", or choose it with faas new --platform");
+                               wanted.to_string() + ": build it for " + wanted.to_string() +
+                               ", or take it as it is with faas new --platform");
 }
 
 // Those for another platform, as far as the index says so: their blobs may not even be there.
@@ -91,18 +91,16 @@ void keep_platform(Candidates& candidates, const Platform& wanted) {
   if (candidates.empty()) refuse_platform(wanted, platforms);
 }
 
-OpenedImage open_image(const ImageCandidate& candidate) {
-  OpenedImage image;
-  image.parts = candidate.open();
-  image.parsed =
-      parse_config(parse_document(image.parts.config_json, "bad_config", "the image config"));
-  return image;
+bool is_known(const std::vector<OpenedImage>& images, const std::string& config_hex) {
+  return std::any_of(images.begin(), images.end(), [&](const OpenedImage& other) {
+    return other.parts.config_hex == config_hex;
+  });
 }
 
-bool has_digest(const ImageCandidate& candidate, const OpenedImage& image,
+bool has_digest(const ImageCandidate& candidate, const ImageParts& parts,
                 const std::string& digest) {
   const std::string hex(hex_of_digest(digest));
-  return image.parts.config_hex == hex ||
+  return parts.config_hex == hex ||
          std::find(candidate.digest_hexes.begin(), candidate.digest_hexes.end(), hex) !=
              candidate.digest_hexes.end();
 }
@@ -133,14 +131,14 @@ OpenedImage choose_image(const UnpackReport& report, const Selection& selection)
   std::vector<OpenedImage> images;  // different ones
   std::set<std::string> digests;    // that a pin could have named
   for (const ImageCandidate& candidate : candidates) {
-    OpenedImage image = open_image(candidate);
-    digests.insert("sha256:" + image.parts.config_hex);
+    ImageParts parts = candidate.open();
+    digests.insert("sha256:" + parts.config_hex);
     for (const std::string& hex : candidate.digest_hexes) digests.insert("sha256:" + hex);
-    if (!selection.digest.empty() && !has_digest(candidate, image, selection.digest)) continue;
-    const bool known = std::any_of(images.begin(), images.end(), [&](const OpenedImage& other) {
-      return other.parts.config_hex == image.parts.config_hex;
-    });
-    if (!known) images.push_back(std::move(image));
+    if (!selection.digest.empty() && !has_digest(candidate, parts, selection.digest)) continue;
+    if (is_known(images, parts.config_hex)) continue;
+    ParsedConfig parsed =
+        parse_config(parse_document(parts.config_json, "bad_config", "the image config"));
+    images.push_back({std::move(parts), std::move(parsed)});
   }
   if (images.empty()) {
     refuse("digest_mismatch", "the archive has no image " + printable(selection.digest) +

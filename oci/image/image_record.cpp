@@ -24,7 +24,7 @@ ImageRecord decode_image_record(const std::string& text) {
     const json document = json::parse(text);
     ImageRecord record;
     record.image.digest = document.at("digest").get<std::string>();
-    record.image.size_bytes = document.at("size_bytes").get<std::uint64_t>();
+    record.image.size_bytes = number_in(document, "size_bytes");
     record.image.notes = document.at("notes").get<std::vector<std::string>>();
     record.image.config = parse_config(document.at("config")).config;
     record.layers = document.at("layers").get<std::vector<std::string>>();

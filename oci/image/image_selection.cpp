@@ -9,8 +9,6 @@
 namespace image {
 namespace {
 
-// Docker's own bound is 128 bytes for the tag and 255 for the name.
-constexpr std::size_t kTagBytes = 384;
 constexpr std::size_t kPlatformBytes = 64;
 
 bool is_plain(std::string_view text, std::string_view extra) {

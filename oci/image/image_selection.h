@@ -2,6 +2,7 @@
 // sys::Refused(invalid). Any thread.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ struct Selection {
   std::string platform;  // "linux/arm64"; empty: what this machine runs
   std::string digest;    // of the image, its manifest or an index that leads to it; empty: any
 };
+
+// The longest tag that is looked at; Docker's own bounds are 128 bytes for the tag, 255 for the
+// name.
+constexpr std::size_t kTagBytes = 384;
 
 // Before an archive is read: is this a tag, a platform, a digest at all? "bad_tag", "bad_platform",
 // "bad_digest".

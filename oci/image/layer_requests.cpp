@@ -72,6 +72,7 @@ struct LayerRequests::State {
   std::condition_variable changed;
   std::map<std::string, Unclaimed> unclaimed;  // by id
   std::map<std::string, unsigned> coming;      // layers by diff hex, and how many bring them
+  std::size_t waiters = 0;
 };
 
 class LayerRequests::Request {
@@ -133,8 +134,12 @@ LayerAnswer LayerRequests::ask(const std::vector<std::string>& diff_ids) {
       lock.lock();
       continue;
     }
-    if (!state_->is_coming(hexes) || Clock::now() >= patience) break;
+    if (!state_->is_coming(hexes) || Clock::now() >= patience || state_->waiters >= kLayerWaiters) {
+      break;
+    }
+    ++state_->waiters;
     state_->changed.wait_until(lock, state_->next_deadline(patience));
+    --state_->waiters;
   }
   if (state_->unclaimed.size() >= kUnclaimedRequests) {
     throw sys::Refused(sys::Refusal::unavailable, "busy",
@@ -147,7 +152,9 @@ LayerAnswer LayerRequests::ask(const std::vector<std::string>& diff_ids) {
 }
 
 std::shared_ptr<LayerRequests::Request> LayerRequests::claim(const std::string& id) {
+  std::vector<State::Unclaimed> expired;  // destroyed after the lock
   const std::lock_guard lock(state_->mutex);
+  expired = state_->take_expired();
   const auto found = state_->unclaimed.find(id);
   if (found == state_->unclaimed.end()) return nullptr;
   std::shared_ptr<Request> request = std::move(found->second.request);

@@ -1,7 +1,6 @@
 #include "oci/image/layer_writer.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 
 #include <algorithm>
 #include <system_error>
@@ -20,11 +19,9 @@ Metadata metadata_of_entry(const Entry& entry) {
   return {entry.uid, entry.gid, entry.mode, entry.mtime};
 }
 
-// What the kernel takes as file capabilities (linux/capability.h: vfs_cap_data, vfs_ns_cap_data).
 // Nobody gains by them here: a container runs without new privileges.
 bool is_capability(const Xattr& xattr) {
-  return xattr.name == kCapabilityXattr &&
-         (xattr.value.size() == XATTR_CAPS_SZ_2 || xattr.value.size() == XATTR_CAPS_SZ_3);
+  return xattr.name == kCapabilityXattr && sys::may_be_file_capability(xattr.value);
 }
 
 [[noreturn]] void refuse_entry(const std::string& code, const Entry& entry,
@@ -77,6 +74,9 @@ void LayerWriter::add_below_root(const Entry& entry, TarStream& stream) {
     return add_marker(parent_.fd.get(), name);
   }
   if (entry.type != Entry::Type::special) left_out_.erase(join_path(parent_.path, name));
+  if (lower_links_.erase(join_path(parent_.path, name)) != 0) {
+    unlink_at(parent_.fd.get(), std::string(kLinkMarkerPrefix) + name);
+  }
   switch (entry.type) {
     case Entry::Type::file:
       return add_file(entry, stream, name);
@@ -186,7 +186,11 @@ void LayerWriter::add_hard_link(const Entry& entry, const std::string& name) {
     refuse_entry("bad_link", entry,
                  "is a hard link to '" + printable(entry.link) + "', which is no file");
   }
-  if (!found) return add_link_marker(entry, name, path);
+  if (!found) {
+    // A link to such a link means the same file.
+    const auto lower = lower_links_.find(path);
+    return add_link_marker(entry, name, lower == lower_links_.end() ? path : lower->second);
+  }
   if (const auto existing = stat_at(parent_.fd.get(), name)) {
     if (existing->st_dev == found->st_dev && existing->st_ino == found->st_ino) return;
     remove_existing(name, *existing);
@@ -203,6 +207,7 @@ void LayerWriter::add_link_marker(const Entry& entry, const std::string& name,
   }
   if (const auto existing = stat_at(parent_.fd.get(), name)) remove_existing(name, *existing);
   unlink_at(parent_.fd.get(), marker);
+  lower_links_[join_path(parent_.path, name)] = target;
   write_at(create_file_at(parent_.fd.get(), marker).get(), 0, target);
 }
 

@@ -75,6 +75,7 @@ class LayerWriter {
   std::string parent_key_;  // the directory as the last entry wrote it, and where that led
   Parent parent_;
   std::map<std::string, timespec> directory_times_;  // by resolved path
+  std::map<std::string, std::string> lower_links_;   // hard links to lower layers: path → target
   std::set<std::string> left_out_;                   // special files, for hard links to them
 };
 

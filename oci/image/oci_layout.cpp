@@ -48,7 +48,8 @@ std::vector<std::string> tags_of(const json& entry) {
   std::vector<std::string> tags;
   for (const char* name : {"io.containerd.image.name", "org.opencontainers.image.ref.name"}) {
     std::string tag = text_in(member(entry, "annotations"), name);
-    if (!tag.empty()) tags.push_back(std::move(tag));
+    // Every image below an index has its tags: a longer one, which nobody can ask for, is not kept.
+    if (!tag.empty() && tag.size() <= kTagBytes) tags.push_back(std::move(tag));
   }
   return tags;
 }
@@ -94,6 +95,7 @@ class Listing {
 
   void add_index(const json& index, const std::string& what, const ImageCandidate& from,
                  int depth) {
+    if (++indexes_ > kIndexes) refuse_too_large("the archive", kIndexes, "indexes");
     if (depth > kIndexDepth) refuse_too_large(what + " leads", kIndexDepth, "indexes deep");
     for (const json& entry : list_in(index, "manifests", what)) {
       if (++entries_ > kManifests) refuse_too_large("the archive", kManifests, "manifests");
@@ -136,6 +138,7 @@ class Listing {
 
   const UnpackReport& report_;
   std::size_t entries_ = 0;
+  std::size_t indexes_ = 0;  // each is parsed as often as it is named
   std::vector<ImageCandidate> candidates_;
 };
 

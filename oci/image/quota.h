@@ -49,9 +49,10 @@ constexpr int kUnpackFinishFactor = 8;
 // The same in memory: what two threads that take turns need, and no more.
 constexpr std::uint64_t kSpoolMemoryBytes = 1ULL << 20;
 
-// How long a sender may wait for a layer that another one brings: as long as gigabytes take on a
-// slow disk. After that it brings the layer itself, which is no harm.
-constexpr std::chrono::seconds kLayerPatience{300};
+// How long a sender may wait for a layer that another one brings, and how many may: each holds a
+// connection of the API. After that it brings the layer itself, which is no harm.
+constexpr std::chrono::seconds kLayerPatience{30};
+constexpr std::size_t kLayerWaiters = 8;
 // How long a sender that has asked may take to begin, and how many may be about to.
 constexpr std::chrono::seconds kRequestPatience{30};
 constexpr std::size_t kUnclaimedRequests = 256;
@@ -65,7 +66,10 @@ constexpr std::size_t kUnpackStackBytes = 512U << 10;
 // More threads than this would wait for one disk.
 constexpr std::size_t kUnpackJobs = 4;
 // CPU time of the child: 20 GiB take about three minutes; more is a parser that runs in circles.
-constexpr std::uint64_t kUnpackCpuSeconds = 1800;
+constexpr std::uint64_t kUnpackCpuSeconds = 600;
+// The same for putting the layers together, which 500,000 files take a minute for: paths through
+// chains of long symbolic links cost a thousand times as much as others.
+constexpr std::chrono::seconds kComposeCpu{180};
 // Descriptors of the child: three standard ones and, of each layer, its root, a parent, a file,
 // what is behind.
 constexpr std::uint64_t kUnpackDescriptors = 64;
@@ -89,6 +93,7 @@ constexpr int kLinksInPath = 40;
 // has is some hundred; index of an index is what buildx writes.
 constexpr std::size_t kManifests = 1024;
 constexpr int kIndexDepth = 4;
+constexpr std::size_t kIndexes = 64;
 
 // Nesting of a JSON document: real ones have five levels, and what walks them recurses.
 constexpr int kJsonDepth = 64;

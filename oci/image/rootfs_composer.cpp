@@ -8,6 +8,7 @@
 
 #include "oci/image/entry_path.h"
 #include "oci/image/refusal.h"
+#include "oci/sys/clock.h"
 #include "oci/sys/file.h"
 
 namespace image {
@@ -58,7 +59,7 @@ struct RootfsComposer::Names {
 };
 
 RootfsComposer::RootfsComposer(sys::UniqueFd root, const Quota& quota)
-    : root_(std::move(root)), quota_(quota) {
+    : root_(std::move(root)), quota_(quota), cpu_before_(sys::thread_cpu_time()) {
   set_owner_and_mode(root_.get(), {0, 0, kDirectoryMode, {}});
 }
 
@@ -110,6 +111,7 @@ std::vector<std::string> RootfsComposer::merge_names(int from_fd, int to_fd,
       names.entries.push_back(std::move(name));
     }
   }
+  charge(names.hidden.size() + names.links.size() + names.entries.size());
   apply_whiteouts(names, to_fd, path);
   for (const std::string& name : names.links) place_link(from_fd, to_fd, path, name);
   std::vector<std::string> directories;
@@ -126,6 +128,20 @@ std::vector<std::string> RootfsComposer::merge_names(int from_fd, int to_fd,
     }
   }
   return directories;
+}
+
+void RootfsComposer::charge(std::size_t names) {
+  names_ += names;
+  if (names_ > quota_.entries) {
+    refuse_too_large("the image", quota_.entries, "files and directories in all its layers");
+  }
+  if (size_bytes_ > quota_.unpacked_bytes) {
+    refuse_too_large("the image", quota_.unpacked_bytes, "bytes of files");
+  }
+  if (sys::thread_cpu_time() - cpu_before_ > kComposeCpu) {
+    refuse_too_large("putting the layers together takes",
+                     static_cast<std::uint64_t>(kComposeCpu.count()), "seconds of a processor");
+  }
 }
 
 void RootfsComposer::apply_whiteouts(const Names& names, int to_fd, const std::string& path) {
@@ -158,6 +174,7 @@ void RootfsComposer::place_file(int from_fd, const std::string& from, int to_fd,
 // The target is resolved in the new root, as it is after the lower layers.
 void RootfsComposer::place_link(int from_fd, int to_fd, const std::string& path,
                                 const std::string& name) {
+  charge(0);
   const sys::UniqueFd marker = open_file_at(from_fd, std::string(kLinkMarkerPrefix) + name);
   std::vector<std::string> components =
       split_entry_path(read_begin(marker.get(), kPathBytes), quota_);
@@ -171,6 +188,10 @@ void RootfsComposer::place_link(int from_fd, int to_fd, const std::string& path,
   if (!found || !(S_ISREG(found->st_mode) || S_ISLNK(found->st_mode))) {
     refuse("bad_link", "'" + printable(join_path(path, name)) + "' is a hard link to '" +
                            printable(asked) + "', which is no file of this or a lower layer");
+  }
+  if ((asked + "/").starts_with(join_path(path, name) + "/") && asked != join_path(path, name)) {
+    refuse("bad_link",
+           "'" + printable(join_path(path, name)) + "' is a hard link to what lies in it");
   }
   const auto existing = stat_at(to_fd, name);
   if (existing && existing->st_dev == found->st_dev && existing->st_ino == found->st_ino) return;

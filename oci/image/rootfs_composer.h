@@ -6,6 +6,7 @@
 // Source: OCI image-spec, layer.md. Throws sys::Refused, std::system_error. One thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@ namespace image {
 class RootfsComposer {
  public:
   // `root` is an empty directory. At most quota.unpacked_bytes are copied where an inode can take
-  // no further name.
+  // no further name. Layers that were unpacked by an earlier import count against quota.entries and
+  // quota.unpacked_bytes like others, and together they may cost kComposeCpu of this thread.
   RootfsComposer(sys::UniqueFd root, const Quota& quota);
 
   void apply_layer(int layer_fd);
@@ -38,6 +40,7 @@ class RootfsComposer {
  private:
   struct Names;
 
+  void charge(std::size_t names);
   void apply_directory(int layer_fd, const std::string& path);
   std::vector<std::string> merge_names(int from_fd, int to_fd, const std::string& path);
   void apply_whiteouts(const Names& names, int to_fd, const std::string& path);
@@ -53,6 +56,8 @@ class RootfsComposer {
 
   sys::UniqueFd root_;
   const Quota& quota_;
+  const std::chrono::nanoseconds cpu_before_;
+  std::uint64_t names_ = 0;
   std::uint64_t size_bytes_ = 0;
   std::uint64_t copied_bytes_ = 0;
 };

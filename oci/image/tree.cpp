@@ -2,8 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,11 +33,8 @@ struct CloseDir {
 }  // namespace
 
 std::optional<sys::UniqueFd> open_directory_beneath(int root_fd, const std::string& path) {
-  open_how how{};
-  how.flags = kReadDirectory;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   sys::UniqueFd fd;
-  // What openat2(2) takes at once has less than PATH_MAX bytes; the rest of a longer path is opened
+  // What the kernel takes at once has less than PATH_MAX bytes; the rest of a longer path is opened
   // from where the first part led.
   std::size_t begin = 0;
   do {
@@ -47,13 +42,10 @@ std::optional<sys::UniqueFd> open_directory_beneath(int root_fd, const std::stri
     if (end - begin > kPathBytes) end = path.rfind('/', begin + kPathBytes);
     if (end == std::string::npos || end < begin) sys::throw_errno(ENAMETOOLONG, "open directory");
     const std::string part = begin == end ? "." : path.substr(begin, end - begin);
-    sys::UniqueFd next(static_cast<int>(
-        ::syscall(SYS_openat2, fd ? fd.get() : root_fd, part.c_str(), &how, sizeof how)));
-    if (!next) {
-      if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return std::nullopt;
-      fail("open directory", path);
-    }
-    fd = std::move(next);
+    std::optional<sys::UniqueFd> next =
+        sys::open_beneath(fd ? fd.get() : root_fd, part, kReadDirectory);
+    if (!next) return std::nullopt;
+    fd = std::move(*next);
     begin = end + 1;
   } while (begin < path.size());
   return fd;

@@ -1,12 +1,12 @@
 #include "oci/image/unpack_filter.h"
 
-#include <sched.h>
 #include <seccomp.h>
 
 #include <cerrno>
 #include <memory>
 #include <string>
 
+#include "oci/sys/confine.h"
 #include "oci/sys/error.h"
 
 namespace image {
@@ -135,10 +135,7 @@ void allow_plain_memory(scmp_filter_ctx filter) {
 // Threads, and no other process: these flags are what pthread_create(3) asks for. The flags of
 // clone3 lie in memory, where a filter cannot see them; without it the C library takes clone.
 void allow_threads(scmp_filter_ctx filter) {
-  constexpr scmp_datum_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-                                   CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
-                                   CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
-  const scmp_arg_cmp thread = {0, SCMP_CMP_EQ, kThread, 0};
+  const scmp_arg_cmp thread = {0, SCMP_CMP_EQ, sys::kThreadFlags, 0};
   const int number = ::seccomp_syscall_resolve_name("clone");
   check(::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &thread), "clone");
 }

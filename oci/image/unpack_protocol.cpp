@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "oci/image/digest.h"
+#include "oci/image/image_config.h"
 #include "oci/image/refusal.h"
 
 namespace image {
@@ -47,10 +48,10 @@ constexpr struct {
 UnpackedLayer layer_from(const json& from) {
   UnpackedLayer layer;
   layer.path = from.at("path").get<std::string>();
-  layer.directory = std::to_string(from.at("directory").get<std::uint32_t>());
+  layer.directory = std::to_string(number_in(from, "directory"));
   layer.diff_hex = from.at("diff").get<std::string>();
   layer.compressed_hex = from.at("compressed").get<std::string>();
-  layer.size = from.at("size").get<std::uint64_t>();
+  layer.size = number_in(from, "size");
   if (!is_sha256_hex(layer.diff_hex) || !is_sha256_hex(layer.compressed_hex)) {
     throw json::other_error::create(501, "a digest is none", &from);
   }
@@ -67,7 +68,7 @@ UnpackReport report_from(const json& head, std::string_view bodies, const Quota&
   for (const json& layer : layers) report.layers.push_back(layer_from(layer));
   report.links = head.at("links").get<std::map<std::string, std::string>>();
   for (const json& document : documents) {
-    const auto size = document.at("size").get<std::size_t>();
+    const std::uint64_t size = number_in(document, "size");
     if (size > bodies.size()) throw json::other_error::create(501, "short", &document);
     report.documents[document.at("path").get<std::string>()] = bodies.substr(0, size);
     bodies.remove_prefix(size);
@@ -75,8 +76,8 @@ UnpackReport report_from(const json& head, std::string_view bodies, const Quota&
   if (!bodies.empty()) throw json::other_error::create(501, "long", &head);
   report.oversized = head.at("oversized").get<std::set<std::string>>();
   report.has_end_mark = head.at("has_end_mark").get<bool>();
-  report.special_files = head.at("special_files").get<std::uint64_t>();
-  report.attributes = head.at("attributes").get<std::uint64_t>();
+  report.special_files = number_in(head, "special_files");
+  report.attributes = number_in(head, "attributes");
   return report;
 }
 

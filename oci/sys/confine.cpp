@@ -43,6 +43,10 @@ void lower_limit(int resource, std::uint64_t value, const char* name) {
 
 }  // namespace
 
+const unsigned long kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+                                   CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+                                   CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+
 void enter_private_root(const std::filesystem::path& directory) {
   if (::unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) != 0) {
     throw_errno("unshare namespaces");

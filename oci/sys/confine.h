@@ -15,6 +15,10 @@ namespace sys {
 // mounted nosuid, nodev, noexec. The old root is gone: no path leads to it.
 void enter_private_root(const std::filesystem::path& directory);
 
+// The flags of clone(2) by which pthread_create(3) makes a thread: for filters that allow that and
+// no other process.
+extern const unsigned long kThreadFlags;
+
 // Closes every descriptor but 0, 1 and 2.
 void close_inherited_descriptors();
 

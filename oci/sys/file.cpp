@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -120,6 +121,25 @@ void empty_directory(UniqueFd top, const std::string& what, std::uint64_t* freed
   }
 }
 
+// Empty for what is not there, or not reachable in the way that `resolve` allows.
+std::optional<UniqueFd> open_resolved(int dir_fd, const std::string& path, int flags,
+                                      std::uint64_t resolve) {
+  struct open_how how {};
+  how.flags = static_cast<__u64>(flags | O_CLOEXEC);
+  how.resolve = resolve;
+  // EAGAIN: a rename raced with the resolution of `..` (openat2(2)); the caller may simply retry.
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, dir_fd, path.c_str(), &how, sizeof how)));
+    if (fd) return fd;
+    if (errno == EAGAIN || errno == EINTR) continue;
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG) {
+      return std::nullopt;
+    }
+    break;
+  }
+  throw_errno("open " + path + " inside a root");
+}
+
 }  // namespace
 
 UniqueFd open_file(const std::filesystem::path& path, int flags, mode_t mode) {
@@ -133,20 +153,11 @@ UniqueFd open_directory(const std::filesystem::path& path) {
 }
 
 std::optional<UniqueFd> open_in_root(int root_fd, const std::string& path, int flags) {
-  struct open_how how {};
-  how.flags = static_cast<__u64>(flags | O_CLOEXEC);
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  // EAGAIN: a rename raced with the resolution of `..` (openat2(2)); the caller may simply retry.
-  for (int attempt = 0; attempt < 16; ++attempt) {
-    UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, root_fd, path.c_str(), &how, sizeof how)));
-    if (fd) return fd;
-    if (errno == EAGAIN || errno == EINTR) continue;
-    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG) {
-      return std::nullopt;
-    }
-    break;
-  }
-  throw_errno("open " + path + " inside a root");
+  return open_resolved(root_fd, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+std::optional<UniqueFd> open_beneath(int dir_fd, const std::string& path, int flags) {
+  return open_resolved(dir_fd, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 std::string read_fd(int fd, std::size_t max_bytes, const std::string& what) {
@@ -331,6 +342,10 @@ bool set_xattr(int fd, const std::string& name, std::string_view value) {
   // ENOSPC speaks of the room for attributes beside the inode, not of the disk.
   if (errno == ENOTSUP || errno == ENOSPC || errno == E2BIG || errno == ERANGE) return false;
   throw_errno("fsetxattr " + name);
+}
+
+bool may_be_file_capability(std::string_view value) {
+  return value.size() == XATTR_CAPS_SZ_2 || value.size() == XATTR_CAPS_SZ_3;
 }
 
 void remove_xattr(int fd, const std::string& name) {

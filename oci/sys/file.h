@@ -26,6 +26,10 @@ UniqueFd open_directory(const std::filesystem::path& path);
 // reachable there; throws for other errors.
 std::optional<UniqueFd> open_in_root(int root_fd, const std::string& path, int flags);
 
+// The same for a path that must not leave the directory and may have no symbolic link at all, not
+// even a harmless one.
+std::optional<UniqueFd> open_beneath(int dir_fd, const std::string& path, int flags);
+
 // The whole file, at most `max_bytes` of it; throws Refused(too_large) beyond that.
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes);
 std::string read_fd(int fd, std::size_t max_bytes, const std::string& what);
@@ -77,6 +81,8 @@ std::optional<std::string> read_xattr_if_exists(int fd, const std::string& name)
 // False if the file system stores no such attribute, or has no room for one of that size.
 bool set_xattr(int fd, const std::string& name, std::string_view value);
 void remove_xattr(int fd, const std::string& name);
+// Whether the kernel would take it as security.capability, by its size (capabilities(7)).
+bool may_be_file_capability(std::string_view value);
 
 // An flock(2) on `path`, held as long as this object lives; its file says who holds it, and goes
 // with the lock.
