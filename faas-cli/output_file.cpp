@@ -26,11 +26,11 @@ constexpr mode_t kPrivate = 0600;
 
 // A link is followed: what it points at is replaced, not the link.
 std::filesystem::path resolved(const std::string& file) {
-  const std::filesystem::path path(file);
+  std::filesystem::path path(file);
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::symlink_status(path, error);
   if (!std::filesystem::exists(status)) return path;
-  const std::filesystem::path target = std::filesystem::canonical(path, error);
+  std::filesystem::path target = std::filesystem::canonical(path, error);
   if (error) unusable(file + ": " + error.message());
   if (!std::filesystem::is_regular_file(target)) {
     unusable(file + " is no regular file; `-o - > " + file + "` writes to it as it is");

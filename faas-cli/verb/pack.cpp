@@ -110,7 +110,7 @@ image::WrittenImage write(image::ImageSource& source, const OutputFile& output) 
     if (bar) bar->clear();
     print_error("left out " + path + ": " + reason);
   };
-  const image::WrittenImage written =
+  image::WrittenImage written =
       image::write_image(source, output.fd(), output.name(), [&](std::uint64_t bytes) {
         if (bar) bar->set_bytes(bytes);
       });

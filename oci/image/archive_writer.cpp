@@ -88,8 +88,9 @@ TarWriter::TarWriter(Format format, Sink sink)
 }
 
 TarWriter::~TarWriter() {
-  // Else an archive that was given up would be completed, with zeros for the content it lacks.
-  if (!finished_) archive_write_fail(writer_.get());
+  // An archive that was given up would be completed here, with zeros for the content it lacks: the
+  // first of them fails. (archive_write_fail would keep libarchive from freeing its buffer.)
+  if (!finished_) abandoned_ = true;
 }
 
 void TarWriter::add(const Entry& entry) {
@@ -115,6 +116,10 @@ void TarWriter::finish() {
 
 ssize_t TarWriter::write_sink(archive* writer, void* self, const void* bytes, std::size_t size) {
   auto* stream = static_cast<TarWriter*>(self);
+  if (stream->abandoned_) {
+    archive_set_error(writer, ECANCELED, "given up");
+    return -1;
+  }
   try {
     stream->sink_({static_cast<const char*>(bytes), size});
     return static_cast<ssize_t>(size);

@@ -48,6 +48,7 @@ class TarWriter {
 
   Sink sink_;
   bool finished_ = false;
+  bool abandoned_ = false;
   std::exception_ptr pending_;  // thrown in a callback of libarchive's, which is C
   std::unique_ptr<archive, Free> writer_;
 };

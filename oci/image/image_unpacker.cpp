@@ -126,16 +126,19 @@ void ImageUnpacker::take_layer(const std::string& path, std::string_view begin) 
   running_.push_back(
       std::make_unique<LayerJob>(workshop_, path, std::to_string(next_directory_++)));
   LayerJob& job = *running_.back();
-  std::string bytes(begin);
-  while (!bytes.empty()) {
-    if (!job.put(std::move(bytes))) {
-      // Whatever an older layer has to say comes first, whichever thread was faster.
-      while (!running_.empty()) finish_oldest_layer();
-    }
-    bytes.resize(kReadBytes);
-    bytes.resize(archive_->read(bytes.data(), bytes.size()));
+  for (std::string bytes(begin); !bytes.empty(); bytes = read_piece()) {
+    if (job.put(std::move(bytes))) continue;
+    // Whatever an older layer has to say comes first, whichever thread was faster.
+    while (!running_.empty()) finish_oldest_layer();
+    refuse("bad_layer", "the layer '" + printable(path) + "' goes on behind its end");
   }
   job.close();
+}
+
+std::string ImageUnpacker::read_piece() {
+  std::string bytes(kReadBytes, '\0');
+  bytes.resize(archive_->read(bytes.data(), bytes.size()));
+  return bytes;
 }
 
 void ImageUnpacker::finish_oldest_layer() {

@@ -36,6 +36,7 @@ class ImageUnpacker {
   void take_file(const std::string& path);
   void take_layer(const std::string& path, std::string_view begin);
   void take_document(const std::string& path, std::string_view begin);
+  std::string read_piece();
   void finish_oldest_layer();
   void notice_root_filesystem(const std::vector<std::string>& components);
 

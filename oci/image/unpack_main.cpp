@@ -35,11 +35,14 @@ void load_what_is_needed() {
   std::setlocale(LC_CTYPE, "C.UTF-8");
   sha256_hex("");
   ::umask(0);
+  // Sanitizers keep more beside a thread's stack than would be left of it.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
   ::pthread_attr_setstacksize(&attributes, kUnpackStackBytes);
   ::pthread_setattr_default_np(&attributes);
   ::pthread_attr_destroy(&attributes);
+#endif
 }
 
 // Not one byte of the archive has been read before this returns.

@@ -136,7 +136,9 @@ TEST_CASE("a file whose versions make no sense is named corrupt") {
          }
        }},
   };
-  for (const auto& [what, spoil] : rows) {
+  for (const auto& row : rows) {
+    const auto& what = row.first;
+    const auto& spoil = row.second;
     CAPTURE(what);
     json file = good;
     spoil(file);

@@ -78,7 +78,7 @@ TEST_CASE("what is no whole plain tar has no index, and is sent as it is") {
 
 TEST_CASE("a layout's directory becomes a tar") {
   const fixture::TemporaryDirectory directory;
-  const auto root = directory.path();
+  const auto& root = directory.path();
   CHECK_FALSE(image::index_layout(root));
   std::filesystem::create_directories(root / "blobs/sha256");
   std::ofstream(root / "oci-layout") << R"({"imageLayoutVersion":"1.0.0"})";

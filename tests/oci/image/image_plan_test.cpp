@@ -241,6 +241,7 @@ TEST_CASE("documents that make no sense are refused, each with its reason") {
 
   Archive wide;
   std::vector<json> many;
+  many.reserve(1100);
   for (int i = 0; i < 1100; ++i) many.push_back(wide.add_blob(std::to_string(i)));
   wide.set_index(many);
   CHECK(wide.choose() == "too_large");

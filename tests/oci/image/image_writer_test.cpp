@@ -113,7 +113,9 @@ TEST_CASE("a packed directory is an image with the same tree") {
   CHECK(made.config.labels.at("k") == "v");
   CHECK(packing.written.size_bytes == archive.size());
   fixture::Tree there = fixture::tree_of(made.rootfs);
-  for (const auto& [path, what] : fixture::tree_of(packing.root)) {
+  for (const auto& entry : fixture::tree_of(packing.root)) {
+    const std::string& path = entry.first;
+    const std::string& what = entry.second;
     CAPTURE(path);
     CHECK(there[path] == what);
   }
@@ -129,7 +131,7 @@ TEST_CASE("a packed directory is an image with the same tree") {
 }
 
 TEST_CASE("the same directory gives the same bytes, in whatever order it was filled") {
-  const auto fill = [](const fs::path& root, std::vector<std::string> names) {
+  const auto fill = [](const fs::path& root, const std::vector<std::string>& names) {
     for (const std::string& name : names) {
       put(root / name, name);
       set_time(root / name, 1'000'000'000);
