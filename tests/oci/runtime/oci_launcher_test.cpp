@@ -73,9 +73,10 @@ TEST_CASE("a runtime that succeeds without a container is not believed") {
 TEST_CASE("the process that a runtime leaves behind is the container, and our child") {
   sys::become_subreaper();
   Bench bench;
-  // It waits until the runtime is gone, which could otherwise take its exit status itself.
+  // It waits until the runtime is gone, which could otherwise take its exit status itself. The
+  // runtime names itself: when the child looks, its parent may be this test already.
   auto result = bench.launch(
-      bench.script(std::string("sh -c 'tail --pid=$PPID -f /dev/null; exit 7' & echo -n $! >") +
+      bench.script(std::string("sh -c \"tail --pid=$$ -f /dev/null; exit 7\" & echo -n $! >") +
                    kPidFile + "\n"));
   REQUIRE(std::holds_alternative<runtime::Launched>(result));
   CHECK(sys::wait_for_exit(std::get<runtime::Launched>(result).pidfd.get()).value == 7);
