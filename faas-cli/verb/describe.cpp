@@ -1,6 +1,4 @@
 // faas describe: everything about a function, limits and the configuration of its image included.
-#include <memory>
-
 #include "faas-cli/answer_json.h"
 #include "faas-cli/function_text.h"
 #include "faas-cli/verb/verb.h"
@@ -23,13 +21,10 @@ ExitCode run_describe(const DaemonClient& client, const DescribeOptions& options
 }  // namespace
 
 void add_describe_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("describe", "show everything about a function");
-  const auto options = std::make_shared<DescribeOptions>();
-  verb->add_option("NAME", options->name, "the function")->required();
-  add_json_flag(*verb, options->json);
-  verb->callback([&context, options] {
-    context.run = [&context, options] { return run_describe(context.client(), *options); };
-  });
+  const auto [verb, options] =
+      add_verb(app, context, "describe", "show everything about a function", run_describe);
+  verb.add_option("NAME", options.name, "the function")->required();
+  add_json_flag(verb, options.json);
 }
 
 }  // namespace cli

@@ -1,6 +1,4 @@
 // faas doctor: looks at this host and says what to do. Works without a daemon and without root.
-#include <memory>
-
 #include "faas-cli/doctor/examination.h"
 #include "faas-cli/verb/verb.h"
 
@@ -24,19 +22,16 @@ ExitCode run_doctor(const DaemonClient& client, DoctorOptions& options) {
 }  // namespace
 
 void add_doctor_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("doctor", "check this host and say what to do");
-  const auto options = std::make_shared<DoctorOptions>();
-  add_json_flag(*verb, options->json);
-  verb->add_option("--state-dir", options->state_dir, "where images will live")
+  const auto [verb, options] =
+      add_verb(app, context, "doctor", "check this host and say what to do", run_doctor);
+  add_json_flag(verb, options.json);
+  verb.add_option("--state-dir", options.state_dir, "where images will live")
       ->capture_default_str();
-  verb->add_option("--runc", options->host.runc, "the runtime to look at")->capture_default_str();
-  verb->add_option("--subnet", options->host.subnet, "the addresses of functions")
+  verb.add_option("--runc", options.host.runc, "the runtime to look at")->capture_default_str();
+  verb.add_option("--subnet", options.host.subnet, "the addresses of functions")
       ->capture_default_str();
-  verb->add_option("--function-port", options->host.function_port, "their port")
+  verb.add_option("--function-port", options.host.function_port, "their port")
       ->capture_default_str();
-  verb->callback([&context, options] {
-    context.run = [&context, options] { return run_doctor(context.client(), *options); };
-  });
 }
 
 }  // namespace cli

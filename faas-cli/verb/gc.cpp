@@ -1,6 +1,4 @@
 // faas gc: has the daemon free what nothing uses, and says what the disk got back.
-#include <memory>
-
 #include "faas-cli/answer_json.h"
 #include "faas-cli/units.h"
 #include "faas-cli/verb/verb.h"
@@ -39,12 +37,9 @@ ExitCode run_gc(const DaemonClient& client, bool json) {
 }  // namespace
 
 void add_gc_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("gc", "free images and layers that nothing uses");
-  const auto json = std::make_shared<bool>(false);
-  add_json_flag(*verb, *json);
-  verb->callback([&context, json] {
-    context.run = [&context, json] { return run_gc(context.client(), *json); };
-  });
+  const auto [verb, json] =
+      add_verb(app, context, "gc", "free images and layers that nothing uses", run_gc);
+  add_json_flag(verb, json);
 }
 
 }  // namespace cli

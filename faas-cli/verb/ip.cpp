@@ -1,6 +1,4 @@
 // faas ip: the address of a function, alone on a line.
-#include <memory>
-
 #include "faas-cli/answer_json.h"
 #include "faas-cli/terminal.h"
 #include "faas-cli/verb/verb.h"
@@ -27,13 +25,10 @@ ExitCode run_ip(const DaemonClient& client, const IpOptions& options) {
 }  // namespace
 
 void add_ip_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("ip", "print the address of a function");
-  const auto options = std::make_shared<IpOptions>();
-  verb->add_option("NAME", options->name, "the function")->required();
-  add_json_flag(*verb, options->json);
-  verb->callback([&context, options] {
-    context.run = [&context, options] { return run_ip(context.client(), *options); };
-  });
+  const auto [verb, options] =
+      add_verb(app, context, "ip", "print the address of a function", run_ip);
+  verb.add_option("NAME", options.name, "the function")->required();
+  add_json_flag(verb, options.json);
 }
 
 }  // namespace cli

@@ -1,6 +1,4 @@
 // faas list: one line a function.
-#include <memory>
-
 #include "faas-cli/answer_json.h"
 #include "faas-cli/function_text.h"
 #include "faas-cli/verb/verb.h"
@@ -23,12 +21,8 @@ ExitCode run_list(const DaemonClient& client, bool json) {
 }  // namespace
 
 void add_list_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("list", "list the functions");
-  const auto json = std::make_shared<bool>(false);
-  add_json_flag(*verb, *json);
-  verb->callback([&context, json] {
-    context.run = [&context, json] { return run_list(context.client(), *json); };
-  });
+  const auto [verb, json] = add_verb(app, context, "list", "list the functions", run_list);
+  add_json_flag(verb, json);
 }
 
 }  // namespace cli

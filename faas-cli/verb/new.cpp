@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -135,22 +134,19 @@ ExitCode run_new(const DaemonClient& client, const NewOptions& options) {
 }  // namespace
 
 void add_new_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("new", "deploy an image as a function");
-  verb->footer("Example: docker save IMAGE | faas new NAME");
-  const auto options = std::make_shared<NewOptions>();
-  verb->add_option("NAME", options->name, "the function; a known one is replaced")->required();
-  verb->add_option("-f,--file", options->file,
-                   "a tarball, or a directory with an OCI layout; without it, or for -, stdin");
+  const auto [verb, options] =
+      add_verb(app, context, "new", "deploy an image as a function", run_new);
+  verb.footer("Example: docker save IMAGE | faas new NAME");
+  verb.add_option("NAME", options.name, "the function; a known one is replaced")->required();
+  verb.add_option("-f,--file", options.file,
+                  "a tarball, or a directory with an OCI layout; without it, or for -, stdin");
   for (std::size_t i = 0; i < kDeployOptions.size(); ++i) {
-    verb->add_option(kDeployOptions[i].flag, options->values[i], kDeployOptions[i].help);
+    verb.add_option(kDeployOptions[i].flag, options.values[i], kDeployOptions[i].help);
   }
   // One K=V a flag: else the flag would take NAME for another variable.
-  verb->add_option("-e,--env", options->env, "a variable K=V for the container; may be repeated")
+  verb.add_option("-e,--env", options.env, "a variable K=V for the container; may be repeated")
       ->allow_extra_args(false);
-  add_json_flag(*verb, options->json);
-  verb->callback([&context, options] {
-    context.run = [&context, options] { return run_new(context.client(), *options); };
-  });
+  add_json_flag(verb, options.json);
 }
 
 }  // namespace cli

@@ -1,5 +1,4 @@
 // faas rm: removes functions, one after the other; a failure does not stop the rest.
-#include <memory>
 #include <vector>
 
 #include "faas-cli/answer_json.h"
@@ -39,13 +38,9 @@ ExitCode run_rm(const DaemonClient& client, const RmOptions& options) {
 }  // namespace
 
 void add_rm_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("rm", "drain and remove functions");
-  const auto options = std::make_shared<RmOptions>();
-  verb->add_option("NAME", options->names, "the functions")->required();
-  add_json_flag(*verb, options->json);
-  verb->callback([&context, options] {
-    context.run = [&context, options] { return run_rm(context.client(), *options); };
-  });
+  const auto [verb, options] = add_verb(app, context, "rm", "drain and remove functions", run_rm);
+  verb.add_option("NAME", options.names, "the functions")->required();
+  add_json_flag(verb, options.json);
 }
 
 }  // namespace cli

@@ -1,6 +1,5 @@
 // faas rollback: makes an earlier version of a function its next one.
 #include <cstdint>
-#include <memory>
 
 #include "faas-cli/answer_json.h"
 #include "faas-cli/terminal.h"
@@ -35,16 +34,13 @@ ExitCode run_rollback(const DaemonClient& client, const RollbackOptions& options
 }  // namespace
 
 void add_rollback_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("rollback", "go back to an earlier version of a function");
-  verb->footer("What there is to go back to: faas versions NAME");
-  const auto options = std::make_shared<RollbackOptions>();
-  verb->add_option("NAME", options->name, "the function")->required();
-  verb->add_option("VERSION", options->version, "its number; without it, the one before")
+  const auto [verb, options] = add_verb(
+      app, context, "rollback", "go back to an earlier version of a function", run_rollback);
+  verb.footer("What there is to go back to: faas versions NAME");
+  verb.add_option("NAME", options.name, "the function")->required();
+  verb.add_option("VERSION", options.version, "its number; without it, the one before")
       ->check(CLI::Range(std::uint64_t{1}, kMaxVersion));
-  add_json_flag(*verb, options->json);
-  verb->callback([&context, options] {
-    context.run = [&context, options] { return run_rollback(context.client(), *options); };
-  });
+  add_json_flag(verb, options.json);
 }
 
 }  // namespace cli

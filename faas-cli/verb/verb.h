@@ -4,8 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "faas-cli/daemon_client.h"
 #include "faas-cli/endpoint.h"
@@ -21,6 +23,25 @@ struct Context {
   // Resolves the flags and the environment. Throws Failure(usage).
   DaemonClient client() const;
 };
+
+// The parser of a verb, and the options that it fills in; both live as long as the whole parser.
+template <typename Options>
+struct Verb {
+  CLI::App& parser;
+  Options& options;
+};
+
+// Adds a verb. If it is the one that was named, `run` gets its options.
+template <typename Options>
+auto add_verb(CLI::App& app, Context& context, const std::string& name, const std::string& help,
+              ExitCode (*run)(const DaemonClient&, Options)) {
+  CLI::App& parser = *app.add_subcommand(name, help);
+  const auto options = std::make_shared<std::remove_cvref_t<Options>>();
+  parser.callback([&context, options, run] {
+    context.run = [&context, options, run] { return run(context.client(), *options); };
+  });
+  return Verb<std::remove_cvref_t<Options>>{parser, *options};
+}
 
 // Writes to stdout at once. Throws std::system_error, a full disk or a closed pipe for example.
 void print(std::string_view text);

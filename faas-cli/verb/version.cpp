@@ -1,6 +1,4 @@
 // faas version: of this program and of the daemon.
-#include <memory>
-
 #include "faas-cli/answer_json.h"
 #include "faas-cli/terminal.h"
 #include "faas-cli/verb/verb.h"
@@ -24,12 +22,9 @@ ExitCode run_version(const DaemonClient& client, bool json) {
 }  // namespace
 
 void add_version_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("version", "print the version of faas and of the daemon");
-  const auto json = std::make_shared<bool>(false);
-  add_json_flag(*verb, *json);
-  verb->callback([&context, json] {
-    context.run = [&context, json] { return run_version(context.client(), *json); };
-  });
+  const auto [verb, json] =
+      add_verb(app, context, "version", "print the version of faas and of the daemon", run_version);
+  add_json_flag(verb, json);
 }
 
 }  // namespace cli

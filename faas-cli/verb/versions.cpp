@@ -1,6 +1,4 @@
 // faas versions: one line for each version of a function that is kept, the current one first.
-#include <memory>
-
 #include "faas-cli/answer_json.h"
 #include "faas-cli/function_text.h"
 #include "faas-cli/verb/verb.h"
@@ -29,13 +27,10 @@ ExitCode run_versions(const DaemonClient& client, const VersionsOptions& options
 }  // namespace
 
 void add_versions_verb(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("versions", "list the versions of a function to go back to");
-  const auto options = std::make_shared<VersionsOptions>();
-  verb->add_option("NAME", options->name, "the function")->required();
-  add_json_flag(*verb, options->json);
-  verb->callback([&context, options] {
-    context.run = [&context, options] { return run_versions(context.client(), *options); };
-  });
+  const auto [verb, options] = add_verb(
+      app, context, "versions", "list the versions of a function to go back to", run_versions);
+  verb.add_option("NAME", options.name, "the function")->required();
+  add_json_flag(verb, options.json);
 }
 
 }  // namespace cli
