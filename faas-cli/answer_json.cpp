@@ -34,6 +34,11 @@ std::string text_of(const Json& object, const std::string& key) {
   return value->dump(-1, ' ', true);
 }
 
+Json list_of(const Json& object, const std::string& key) {
+  const auto value = object.find(key);
+  return value != object.end() && value->is_array() ? *value : Json::array();
+}
+
 std::string to_text(const Json& json) {
   return json.dump(2, ' ', true) + "\n";
 }

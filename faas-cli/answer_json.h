@@ -20,6 +20,8 @@ std::string error_message(const Answer& answer);
 
 // The text of a field of any type; "-" if it is not there.
 std::string text_of(const Json& object, const std::string& key);
+// The array of a field; an empty one if it is not there, or is none.
+Json list_of(const Json& object, const std::string& key);
 
 // For stdout: pure ASCII, so no character of an image reaches a terminal raw.
 std::string to_text(const Json& json);

@@ -52,7 +52,7 @@ std::optional<std::string> leave_out_known_layers(const DaemonClient& client, Up
   if (!answer.ok()) return std::nullopt;
   const Json known = require_object(answer, client.endpoint());
   std::set<std::string> missing;  // diff_ids
-  for (const Json& diff_id : known.value("missing", Json::array())) {
+  for (const Json& diff_id : list_of(known, "missing")) {
     if (diff_id.is_string()) missing.insert(diff_id.get<std::string>());
   }
 

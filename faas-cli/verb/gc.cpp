@@ -24,9 +24,7 @@ ExitCode run_gc(const DaemonClient& client, bool json) {
   print("freed " + counted(number_of(answer, "images"), "image") + ", " +
         counted(number_of(answer, "layers"), "layer") + ", " +
         format_bytes(number_of(answer, "bytes")) + "\n");
-  const auto unread = answer.find("unread");
-  if (unread == answer.end() || !unread->is_array()) return ExitCode::done;
-  for (const Json& file : *unread) {
+  for (const Json& file : list_of(answer, "unread")) {
     print_error("images that no function names were kept: those of functions/" +
                 (file.is_string() ? file.get<std::string>() : file.dump()) +
                 " in the daemon's state directory are not known; mend it or remove it");

@@ -8,13 +8,7 @@ namespace {
 
 ExitCode run_list(const DaemonClient& client, bool json) {
   const Json answer = require_object(client.get("/v1/functions"), client.endpoint());
-  if (json) {
-    print(to_text(answer));
-    return ExitCode::done;
-  }
-  const auto functions = answer.find("functions");
-  const bool usable = functions != answer.end() && functions->is_array();
-  print(list_text(usable ? *functions : Json::array()));
+  print(json ? to_text(answer) : list_text(list_of(answer, "functions")));
   return ExitCode::done;
 }
 

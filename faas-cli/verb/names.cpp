@@ -23,7 +23,7 @@ ExitCode run_names(const DaemonClient& client) {
   const Json answer =
       require_object(client.get("/v1/functions", kCompletionTimeout), client.endpoint());
   std::string lines;
-  for (const Json& function : answer.value("functions", Json::array())) {
+  for (const Json& function : list_of(answer, "functions")) {
     const std::string name = text_of(function, "name");
     if (is_plain(name)) lines += name + "\n";
   }

@@ -89,7 +89,7 @@ void print_result(const Json& function) {
   const std::string ip = printable(text_of(function, "ip"));
   print(printable(text_of(function, "name")) + " is at " + ip + ", version " +
         printable(text_of(function, "version")) + "\n");
-  for (const Json& note : function.value("notes", Json::array())) {
+  for (const Json& note : list_of(function, "notes")) {
     if (!note.is_string()) continue;
     const std::string line = "note: " + printable(note.get<std::string>()) + "\n";
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());

@@ -14,13 +14,7 @@ struct VersionsOptions {
 ExitCode run_versions(const DaemonClient& client, const VersionsOptions& options) {
   const Json answer =
       require_object(client.get(function_target(options.name) + "/versions"), client.endpoint());
-  if (options.json) {
-    print(to_text(answer));
-    return ExitCode::done;
-  }
-  const auto versions = answer.find("versions");
-  const bool usable = versions != answer.end() && versions->is_array();
-  print(versions_text(usable ? *versions : Json::array()));
+  print(options.json ? to_text(answer) : versions_text(list_of(answer, "versions")));
   return ExitCode::done;
 }
 

@@ -52,3 +52,11 @@ TEST_CASE("a field is text whatever its type") {
   CHECK(cli::text_of(json, "l") == "[1,2]");
   CHECK(cli::text_of(json, "missing") == "-");
 }
+
+TEST_CASE("a field that is no list is an empty one") {
+  const Json json = {{"l", {1, 2}}, {"s", "x"}, {"o", Json::object({{"a", 1}})}, {"z", nullptr}};
+  CHECK(cli::list_of(json, "l") == Json({1, 2}));
+  for (const char* key : {"s", "o", "z", "missing"}) {
+    CHECK(cli::list_of(json, key) == Json::array());
+  }
+}
