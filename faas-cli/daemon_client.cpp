@@ -162,7 +162,7 @@ class BodyProvider {
     }
     const std::size_t count = upload_.read(buffer_.data(), wanted);
     if (count == 0 && !chunked) {
-      throw Failure(ExitCode::usage, upload_.name() + " got shorter while it was read");
+      throw_usage(upload_.name() + " got shorter while it was read");
     }
     if (count > 0 && !sink.write(buffer_.data(), count)) return false;
     sent_ += count;

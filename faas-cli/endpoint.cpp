@@ -17,10 +17,6 @@ constexpr std::size_t kSocketPathBytesMax = 107;
 constexpr std::size_t kTokenBytesMax = 4096;
 constexpr std::uint16_t kHttpPort = 80;
 
-[[noreturn]] void usage(const std::string& message) {
-  throw Failure(ExitCode::usage, message);
-}
-
 // What goes into a header must not be able to end it.
 bool is_header_safe(std::string_view text) {
   for (const char c : text) {
@@ -35,11 +31,11 @@ std::string read_token_file(const std::string& path) {
   try {
     text = sys::read_file(path, kTokenBytesMax);
   } catch (const std::exception& error) {
-    usage("FAAS_TOKEN_FILE: " + std::string(error.what()));
+    throw_usage("FAAS_TOKEN_FILE: " + std::string(error.what()));
   }
   const std::size_t end = text.find_last_not_of(" \t\r\n");
   text.resize(end == std::string::npos ? 0 : end + 1);
-  if (text.empty()) usage("FAAS_TOKEN_FILE: " + path + " is empty");
+  if (text.empty()) throw_usage("FAAS_TOKEN_FILE: " + path + " is empty");
   return text;
 }
 
@@ -52,14 +48,17 @@ std::string resolve_token(const EndpointFlags& flags, const Environment& environ
   } else if (const auto path = environment("FAAS_TOKEN_FILE")) {
     token = read_token_file(*path);
   }
-  if (!is_header_safe(token)) usage("the token has a space or another character no token has");
+  if (!is_header_safe(token)) {
+    throw_usage("the token has a space or another character no token has");
+  }
   return token;
 }
 
 Endpoint unix_endpoint(const std::string& path) {
-  if (path.empty()) usage("--socket: the path is empty");
+  if (path.empty()) throw_usage("--socket: the path is empty");
   if (path.size() > kSocketPathBytesMax) {
-    usage("--socket: " + path + " is longer than the 107 bytes a Unix socket's path may have");
+    throw_usage("--socket: " + path +
+                " is longer than the 107 bytes a Unix socket's path may have");
   }
   Endpoint endpoint;
   endpoint.socket_path = path;
@@ -67,7 +66,9 @@ Endpoint unix_endpoint(const std::string& path) {
 }
 
 Endpoint locate(const EndpointFlags& flags, const Environment& environment) {
-  if (flags.socket && flags.url) usage("--socket and --url name two daemons: give one of them");
+  if (flags.socket && flags.url) {
+    throw_usage("--socket and --url name two daemons: give one of them");
+  }
   if (flags.url) return parse_url(*flags.url);
   if (flags.socket) return unix_endpoint(*flags.socket);
   if (const auto url = environment("FAAS_URL")) return parse_url(*url);
@@ -99,9 +100,11 @@ Endpoint parse_url(std::string_view url) {
   const std::string shown = "'" + std::string(url) + "'";
   constexpr std::string_view kScheme = "http://";
   if (url.starts_with("https://")) {
-    usage(shown + ": faasd speaks plain HTTP; reach a distant one through an SSH tunnel");
+    throw_usage(shown + ": faasd speaks plain HTTP; reach a distant one through an SSH tunnel");
   }
-  if (!url.starts_with(kScheme)) usage(shown + " is no URL of a daemon; write http://HOST:PORT");
+  if (!url.starts_with(kScheme)) {
+    throw_usage(shown + " is no URL of a daemon; write http://HOST:PORT");
+  }
   std::string_view rest = url.substr(kScheme.size());
   if (rest.ends_with('/')) rest.remove_suffix(1);
 
@@ -109,7 +112,9 @@ Endpoint parse_url(std::string_view url) {
   endpoint.port = kHttpPort;
   if (rest.starts_with('[')) {
     const std::size_t close = rest.find(']');
-    if (close == std::string_view::npos) usage(shown + ": the ']' of the IPv6 address is missing");
+    if (close == std::string_view::npos) {
+      throw_usage(shown + ": the ']' of the IPv6 address is missing");
+    }
     endpoint.host = rest.substr(1, close - 1);
     rest.remove_prefix(close + 1);
   } else {
@@ -122,14 +127,14 @@ Endpoint parse_url(std::string_view url) {
     const auto [end, error] =
         std::from_chars(digits.data(), digits.data() + digits.size(), endpoint.port);
     if (error != std::errc() || end != digits.data() + digits.size() || endpoint.port == 0) {
-      usage(shown + ": the port must be a number from 1 to 65535");
+      throw_usage(shown + ": the port must be a number from 1 to 65535");
     }
   } else if (!rest.empty()) {
-    usage(shown + " is no URL of a daemon; write http://HOST:PORT");
+    throw_usage(shown + " is no URL of a daemon; write http://HOST:PORT");
   }
   const bool clean = endpoint.host.find_first_of("/?#@") == std::string::npos;
   if (endpoint.host.empty() || !clean || !is_header_safe(endpoint.host)) {
-    usage(shown + " is no URL of a daemon; write http://HOST:PORT");
+    throw_usage(shown + " is no URL of a daemon; write http://HOST:PORT");
   }
   return endpoint;
 }

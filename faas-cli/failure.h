@@ -25,4 +25,9 @@ class Failure : public std::runtime_error {
   ExitCode exit_code_;
 };
 
+// Wrong arguments, or an input that cannot be read.
+[[noreturn]] inline void throw_usage(const std::string& message) {
+  throw Failure(ExitCode::usage, message);
+}
+
 }  // namespace cli

@@ -16,10 +16,6 @@ constexpr std::size_t kNameLength = 255;
 // The end of the year 9999, beyond which a date is not written in four digits.
 constexpr std::time_t kLatestTime = 253'402'300'799;
 
-[[noreturn]] void unusable(const std::string& message) {
-  throw Failure(ExitCode::usage, message);
-}
-
 bool is_lower_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
@@ -77,18 +73,18 @@ std::vector<std::string> command_words(const std::string& flag, const std::strin
         list.is_array() && !list.empty() &&
         std::all_of(list.begin(), list.end(), [](const json& word) { return word.is_string(); });
     if (is_words) return list.get<std::vector<std::string>>();
-    unusable(flag + " " + text + R"( is no list of words, as '["/app", "-v"]' is)");
+    throw_usage(flag + " " + text + R"( is no list of words, as '["/app", "-v"]' is)");
   }
-  if (text.empty()) unusable(flag + " must not be empty");
+  if (text.empty()) throw_usage(flag + " must not be empty");
   if (text.find_first_of(" \t\n") == std::string::npos) return {text};
-  unusable(flag + " '" + text +
-           "' is one word with blanks in it; for several words write a list: " + flag +
-           R"( '["/app", "-v"]')");
+  throw_usage(flag + " '" + text +
+              "' is one word with blanks in it; for several words write a list: " + flag +
+              R"( '["/app", "-v"]')");
 }
 
 std::pair<std::string, std::string> label_of(const std::string& text) {
   const std::size_t equals = std::min(text.find('='), text.size());
-  if (equals == 0) unusable("--label '" + text + "' has no key; it is KEY=VALUE");
+  if (equals == 0) throw_usage("--label '" + text + "' has no key; it is KEY=VALUE");
   return {text.substr(0, equals), equals == text.size() ? "" : text.substr(equals + 1)};
 }
 
@@ -98,8 +94,8 @@ std::string full_tag(const std::string& text) {
   const std::string name = text.substr(0, colon);
   const std::string tag = colon == std::string::npos ? "latest" : text.substr(colon + 1);
   if (is_name(name) && is_tag(tag)) return name + ":" + tag;
-  unusable("--tag '" + text + "' is no name of an image; names are as app, app:2 or " +
-           "example.org/team/app:2, without upper-case letters");
+  throw_usage("--tag '" + text + "' is no name of an image; names are as app, app:2 or " +
+              "example.org/team/app:2, without upper-case letters");
 }
 
 std::time_t source_date_epoch(std::string_view text) {
@@ -107,7 +103,7 @@ std::time_t source_date_epoch(std::string_view text) {
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, seconds);
   if (error == std::errc() && rest == end && seconds >= 0 && seconds <= kLatestTime) return seconds;
-  unusable("SOURCE_DATE_EPOCH '" + std::string(text) + "' is no number of seconds since 1970");
+  throw_usage("SOURCE_DATE_EPOCH '" + std::string(text) + "' is no number of seconds since 1970");
 }
 
 }  // namespace cli

@@ -20,10 +20,6 @@ constexpr std::size_t kCopyBytes = 256U << 10;
 constexpr mode_t kEverybody = 0666;  // less the umask
 constexpr mode_t kPrivate = 0600;
 
-[[noreturn]] void unusable(const std::string& message) {
-  throw Failure(ExitCode::usage, message);
-}
-
 // A link is followed: what it points at is replaced, not the link.
 std::filesystem::path resolved(const std::string& file) {
   std::filesystem::path path(file);
@@ -31,9 +27,9 @@ std::filesystem::path resolved(const std::string& file) {
   const std::filesystem::file_status status = std::filesystem::symlink_status(path, error);
   if (!std::filesystem::exists(status)) return path;
   std::filesystem::path target = std::filesystem::canonical(path, error);
-  if (error) unusable(file + ": " + error.message());
+  if (error) throw_usage(file + ": " + error.message());
   if (!std::filesystem::is_regular_file(target)) {
-    unusable(file + " is no regular file; `-o - > " + file + "` writes to it as it is");
+    throw_usage(file + " is no regular file; `-o - > " + file + "` writes to it as it is");
   }
   return target;
 }
@@ -42,14 +38,14 @@ std::filesystem::path resolved(const std::string& file) {
 
 OutputFile OutputFile::open(const std::optional<std::string>& file, const std::string& hint) {
   if (!file || *file == "-") {
-    if (is_terminal(STDOUT_FILENO)) unusable("a tarball is not for a terminal: " + hint);
+    if (is_terminal(STDOUT_FILENO)) throw_usage("a tarball is not for a terminal: " + hint);
     OutputFile output{std::filesystem::path()};
     const std::filesystem::path directory = std::filesystem::temp_directory_path();
     output.name_ = "a temporary file in " + directory.string() + " (TMPDIR names another place)";
     output.create(directory, kPrivate);
     return output;
   }
-  if (file->empty() || file->back() == '/') unusable("'" + *file + "' is no name of a file");
+  if (file->empty() || file->back() == '/') throw_usage("'" + *file + "' is no name of a file");
   OutputFile output(resolved(*file));
   output.name_ = *file;
   output.create(output.directory(), kEverybody);

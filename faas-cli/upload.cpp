@@ -17,19 +17,12 @@
 #include "oci/sys/file.h"
 
 namespace cli {
-namespace {
-
-[[noreturn]] void unusable(const std::string& message) {
-  throw Failure(ExitCode::usage, message);
-}
-
-}  // namespace
 
 Upload::Upload(sys::UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) sys::throw_errno("stat " + name_);
   if (S_ISDIR(status.st_mode)) {
-    unusable(name_ + " is a directory; name it with -f, or send a tarball");
+    throw_usage(name_ + " is a directory; name it with -f, or send a tarball");
   }
   if (!S_ISREG(status.st_mode)) return;
   const off_t position = ::lseek(fd_.get(), 0, SEEK_CUR);
@@ -41,17 +34,17 @@ Upload::Upload(sys::UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(s
 
 Upload Upload::open_directory(const std::string& path) {
   sys::UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) unusable(path + ": " + std::generic_category().message(errno));
+  if (!fd) throw_usage(path + ": " + std::generic_category().message(errno));
   Upload upload(sys::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)), path);
   try {
     upload.index_ = image::index_layout(path);
   } catch (const std::exception& error) {
-    unusable(path + ": " + error.what());
+    throw_usage(path + ": " + error.what());
   }
   if (!upload.index_) {
-    unusable(path +
-             " is a directory, and no OCI image layout: oci-layout and index.json are "
-             "missing (`faas pack` makes an image from a directory)");
+    throw_usage(path +
+                " is a directory, and no OCI image layout: oci-layout and index.json are "
+                "missing (`faas pack` makes an image from a directory)");
   }
   std::vector<const image::ArchiveMember*> all;
   for (const image::ArchiveMember& member : upload.index_->members) all.push_back(&member);
@@ -63,17 +56,17 @@ Upload Upload::open(const std::optional<std::string>& file, const std::string& f
   if (file && *file != "-") {
     if (std::filesystem::is_directory(*file)) return open_directory(*file);
     sys::UniqueFd fd(::open(file->c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) unusable(*file + ": " + std::generic_category().message(errno));
+    if (!fd) throw_usage(*file + ": " + std::generic_category().message(errno));
     return Upload(std::move(fd), *file);
   }
   if (is_terminal(STDIN_FILENO)) {
-    unusable("no tarball on stdin: docker save IMAGE | faas new " + function_name +
-             ", or faas new " + function_name + " -f FILE");
+    throw_usage("no tarball on stdin: docker save IMAGE | faas new " + function_name +
+                ", or faas new " + function_name + " -f FILE");
   }
   try {
     return Upload(sys::duplicate(STDIN_FILENO), "stdin");
   } catch (const std::system_error& error) {
-    unusable("stdin: " + std::string(error.what()));  // closed by the caller, for one
+    throw_usage("stdin: " + std::string(error.what()));  // closed by the caller, for one
   }
 }
 
@@ -94,8 +87,9 @@ int Upload::poll_fd() const noexcept {
 void Upload::await_first_bytes() {
   char byte = 0;
   if (read_input(&byte, 1) == 0) {
-    unusable(name_ + " is empty: the command that should have written the tarball wrote nothing " +
-             "(does `docker save IMAGE` work alone?)");
+    throw_usage(name_ +
+                " is empty: the command that should have written the tarball wrote nothing " +
+                "(does `docker save IMAGE` work alone?)");
   }
   first_ = byte;
 }
@@ -115,7 +109,7 @@ std::size_t Upload::read_pieces(char* bytes, std::size_t size) {
   if (pieces_->empty()) return 0;
   image::ArchivePiece& piece = pieces_->front();
   const std::size_t count = read_piece(bytes, std::min<std::uint64_t>(size, piece.size));
-  if (count == 0) unusable(name_ + " got shorter while it was read");
+  if (count == 0) throw_usage(name_ + " got shorter while it was read");
   piece.offset += count;
   piece.size -= count;
   return count;
@@ -127,7 +121,7 @@ std::size_t Upload::read_piece(char* bytes, std::size_t size) {
   if (!piece.file.empty() && !piece_fd_) {
     piece_fd_ = sys::UniqueFd(::open(piece.file.c_str(), O_RDONLY | O_CLOEXEC));
     if (!piece_fd_) {
-      unusable(piece.file.string() + ": " + std::generic_category().message(errno));
+      throw_usage(piece.file.string() + ": " + std::generic_category().message(errno));
     }
   }
   const int fd = piece.file.empty() ? fd_.get() : piece_fd_.get();
@@ -135,7 +129,7 @@ std::size_t Upload::read_piece(char* bytes, std::size_t size) {
     const ssize_t count = ::pread(fd, bytes, size, static_cast<off_t>(piece.offset));
     if (count >= 0) return static_cast<std::size_t>(count);
     if (errno != EINTR) {
-      unusable("cannot read " + name_ + ": " + std::generic_category().message(errno));
+      throw_usage("cannot read " + name_ + ": " + std::generic_category().message(errno));
     }
   }
 }
@@ -150,7 +144,7 @@ std::size_t Upload::read_input(char* bytes, std::size_t size) {
       pollfd polled{fd_.get(), POLLIN, 0};
       ::poll(&polled, 1, -1);
     } else if (errno != EINTR) {
-      unusable("cannot read " + name_ + ": " + std::generic_category().message(errno));
+      throw_usage("cannot read " + name_ + ": " + std::generic_category().message(errno));
     }
   }
 }

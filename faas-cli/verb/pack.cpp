@@ -50,7 +50,7 @@ image::ImageSource source_of(const PackOptions& options) {
   }
   if (!options.cmd.empty()) config.cmd = command_words("--cmd", options.cmd);
   if (config.command().empty()) {
-    throw Failure(ExitCode::usage, "nothing says what the image runs: add --entrypoint /PROGRAM");
+    throw_usage("nothing says what the image runs: add --entrypoint /PROGRAM");
   }
   config.env = options.env;
   config.working_dir = options.working_dir;
@@ -72,12 +72,12 @@ void refuse_output_inside(const OutputFile& output, const std::string& directory
   if (output.is_stdout()) return;
   std::error_code error;
   const std::filesystem::path packed = std::filesystem::canonical(directory, error);
-  if (error) throw Failure(ExitCode::usage, "cannot read " + directory + ": " + error.message());
+  if (error) throw_usage("cannot read " + directory + ": " + error.message());
   const std::filesystem::path place = std::filesystem::canonical(output.directory());
   const auto [end, rest] = std::mismatch(packed.begin(), packed.end(), place.begin(), place.end());
   if (end == packed.end()) {
-    throw Failure(ExitCode::usage, output.name() + " lies inside " + directory +
-                                       ", which it is made from: write it elsewhere");
+    throw_usage(output.name() + " lies inside " + directory +
+                ", which it is made from: write it elsewhere");
   }
 }
 
@@ -126,7 +126,7 @@ ExitCode run_pack(const PackOptions& options) {
   OutputFile output =
       OutputFile::open(options.output, "faas pack DIR -o FILE, or faas pack DIR | faas new NAME");
   if (options.json && output.is_stdout()) {
-    throw Failure(ExitCode::usage, "--json needs -o FILE: stdout is for the tarball");
+    throw_usage("--json needs -o FILE: stdout is for the tarball");
   }
   refuse_output_inside(output, options.directory);
   if (output.is_stdout()) source.layer.output = stdout_file();
@@ -136,7 +136,7 @@ ExitCode run_pack(const PackOptions& options) {
     output.commit();
     if (!output.is_stdout()) print_result(options, written);
   } catch (const sys::Refused& refused) {
-    throw Failure(ExitCode::usage, refused.what());
+    throw_usage(refused.what());
   }
   return ExitCode::done;
 }

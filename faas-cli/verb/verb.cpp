@@ -24,7 +24,7 @@ void print_error(std::string_view message) noexcept {
 }
 
 std::string function_target(const std::string& name) {
-  if (name.empty()) throw Failure(ExitCode::usage, "the name of a function must not be empty");
+  if (name.empty()) throw_usage("the name of a function must not be empty");
   return "/v1/functions/" + percent_encode(name);
 }
 
