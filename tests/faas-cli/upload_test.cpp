@@ -65,6 +65,9 @@ TEST_CASE("a directory and a missing file are usage errors that name them") {
       cli::Failure);
   CHECK_THROWS_WITH_AS(Upload::open("/nonexistent", "x"), "/nonexistent: No such file or directory",
                        cli::Failure);
+  const std::string long_name(300, 'n');
+  const std::string message = long_name + ": File name too long";
+  CHECK_THROWS_WITH_AS(Upload::open(long_name, "x"), message.c_str(), cli::Failure);
 }
 
 TEST_CASE("what is no regular file has no size") {
