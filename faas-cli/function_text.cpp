@@ -49,8 +49,6 @@ constexpr std::array kVersionColumns = {
     Column{"CREATED", "created_at"},    Column{"ORIGIN", "rollback_of"},
 };
 
-using Row = std::vector<std::string>;
-
 std::string short_digest(std::string digest) {
   const std::size_t colon = digest.find(':');
   if (colon != std::string::npos) digest.erase(0, colon + 1);
@@ -63,11 +61,23 @@ std::string pad(const std::string& text, std::size_t width, bool right) {
   return right ? space + text : text + space;
 }
 
+std::string cell_text(const Json& object, const std::string& key) {
+  const std::string text = text_of(object, key);
+  if (key == "image") return printable(short_digest(text));
+  if (key == "current") return text == "true" ? "*" : "";
+  if (key == "rollback_of") return text == "-" ? "deployed" : "rollback of " + printable(text);
+  return printable(text);
+}
+
 template <std::size_t N>
-std::string table_text(const std::array<Column, N>& columns, std::vector<Row> rows) {
-  Row titles;
-  for (const Column& column : columns) titles.emplace_back(column.title);
-  rows.insert(rows.begin(), std::move(titles));
+std::string table_text(const std::array<Column, N>& columns, const Json& objects) {
+  using Row = std::array<std::string, N>;
+  std::vector<Row> rows(1);
+  for (std::size_t i = 0; i < N; ++i) rows[0][i] = columns[i].title;
+  for (const Json& object : objects) {
+    Row& row = rows.emplace_back();
+    for (std::size_t i = 0; i < N; ++i) row[i] = cell_text(object, columns[i].key);
+  }
   std::array<std::size_t, N> widths{};
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < N; ++i) widths[i] = std::max(widths[i], column_count(row[i]));
@@ -151,29 +161,11 @@ void append_object(std::string& page, const Json& object, int depth) {
 }  // namespace
 
 std::string list_text(const Json& functions) {
-  std::vector<Row> rows;
-  for (const Json& function : functions) {
-    Row& row = rows.emplace_back();
-    for (const Column& column : kColumns) {
-      std::string text = text_of(function, column.key);
-      if (std::string_view(column.key) == "image") text = short_digest(text);
-      row.push_back(printable(text));
-    }
-  }
-  return table_text(kColumns, std::move(rows));
+  return table_text(kColumns, functions);
 }
 
 std::string versions_text(const Json& versions) {
-  std::vector<Row> rows;
-  for (const Json& version : versions) {
-    const std::string origin = text_of(version, "rollback_of");
-    rows.push_back({printable(text_of(version, "version")),
-                    text_of(version, "current") == "true" ? "*" : "",
-                    printable(short_digest(text_of(version, "image"))),
-                    printable(text_of(version, "created_at")),
-                    origin == "-" ? "deployed" : "rollback of " + printable(origin)});
-  }
-  return table_text(kVersionColumns, std::move(rows));
+  return table_text(kVersionColumns, versions);
 }
 
 std::string describe_text(const Json& function) {
