@@ -85,22 +85,23 @@ void ask_first(const DaemonClient& client, const std::string& name) {
   if (answer.status != kNotFound) require_object(answer, client.endpoint());
 }
 
+// Beside the result: the function is there, whether or not anybody reads this.
+void print_aside(const std::string& line) noexcept {
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
 void print_result(const Json& function) {
   const std::string ip = printable(text_of(function, "ip"));
   print(printable(text_of(function, "name")) + " is at " + ip + ", version " +
         printable(text_of(function, "version")) + "\n");
   for (const Json& note : list_of(function, "notes")) {
-    if (!note.is_string()) continue;
-    const std::string line = "note: " + printable(note.get<std::string>()) + "\n";
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+    if (note.is_string()) print_aside("note: " + printable(note.get<std::string>()) + "\n");
   }
   if (!is_terminal(STDERR_FILENO)) return;
   const std::string port = printable(text_of(function, "port"));
   const std::string place = port == "80" || port == "-" ? ip : ip + ":" + port;
   const bool http = text_of(function, "protocol") != "tcp";
-  const std::string hint =
-      http ? "try: curl http://" + place + "/\n" : "connect to it at " + place + "\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, hint.data(), hint.size());
+  print_aside(http ? "try: curl http://" + place + "/\n" : "connect to it at " + place + "\n");
 }
 
 ExitCode run_new(const DaemonClient& client, const NewOptions& options) {
