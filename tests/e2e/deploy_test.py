@@ -10,7 +10,7 @@ import urllib.request
 import faasd_process
 import images
 import machine
-from faasd_process import HELLO_TAR, FaasdTestCase, curl
+from faasd_process import HELLO_TAR, FaasdTestCase, curl, steady_clients
 
 MIB = 1 << 20
 
@@ -123,27 +123,10 @@ class AReplacement(FaasdTestCase):
     def test_under_load_refuses_no_connection(self):
         faasd = self.start()
         address = faasd.deploy("hello")
-        stop = threading.Event()
-        bad, good = [], []
-
-        def load():
-            while not stop.is_set():
-                try:
-                    reply = curl(address)
-                    (good if reply.status == 200 else bad).append(reply)
-                except OSError as error:
-                    bad.append(error)
-        threads = [threading.Thread(target=load) for _ in range(2)]
-        for thread in threads:
-            thread.start()
         other = images.misbehave("answer")
-        for number in range(6):
-            faasd.deploy("hello", other if number % 2 == 0 else HELLO_TAR)
-        stop.set()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(bad, [])
-        self.assertGreater(len(good), 0)
+        with steady_clients(address):
+            for number in range(6):
+                faasd.deploy("hello", other if number % 2 == 0 else HELLO_TAR)
         self.assertEqual(faasd.describe("hello")["version"], 7)
 
     def test_lets_an_old_instance_finish(self):

@@ -1,6 +1,5 @@
 """The versions of a function: kept, rolled back to, released; and the garbage that is left."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -9,7 +8,7 @@ import unittest
 
 import faasd_process
 import machine
-from faasd_process import FaasdTestCase, connect, curl, read_to_end
+from faasd_process import FaasdTestCase, connect, curl, read_to_end, steady_clients
 from image_tar import Filler, ImageTar, file
 
 MIB = 1 << 20
@@ -49,31 +48,6 @@ class VersionsTestCase(FaasdTestCase):
                     and not self.stored(faasd, "staging"))
         faasd.log.wait_until(settled, f"not {image_count} images and {layer_count} layers: "
                              f"{machine.tree(faasd.state_dir)[:40]}")
-
-    @staticmethod
-    @contextlib.contextmanager
-    def clients(address):
-        """Two clients that ask on and on; afterwards, no connection may have been refused."""
-        stop, bad, good = threading.Event(), [], []
-
-        def load():
-            while not stop.is_set():
-                try:
-                    reply = curl(address)
-                    (good if reply.status == 200 else bad).append(reply)
-                except OSError as error:
-                    bad.append(error)
-        threads = [threading.Thread(target=load) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-        if bad or not good:
-            raise AssertionError(f"{len(good)} good answers; bad: {bad[:3]}")
 
 
 class Versions(VersionsTestCase):
@@ -135,7 +109,7 @@ class ARollback(VersionsTestCase):
         self.assertIn(b"hello", curl(address).body.lower())
         self.deploy(faasd, (2, 3))
         self.assertNotIn(b"hello", curl(address).body.lower())
-        with self.clients(address):
+        with steady_clients(address):
             done = faasd.faas("rollback", "hello", "1", check=True)
             self.assertIn("version 4, a rollback of 1", done.stdout)
             for _ in range(8):  # there and back

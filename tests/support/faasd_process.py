@@ -5,6 +5,7 @@ each other and beside an installed faasd. Waiting is always for something: a log
 end of a stream. Binaries: $FAASD and $FAAS, else those of the release build.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -102,6 +103,31 @@ def curl(address, path="/", port=80, timeout_s=PATIENCE_S):
         head = f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
         sock.sendall(head.encode())
         return Reply(read_to_end(sock))
+
+
+@contextlib.contextmanager
+def steady_clients(address):
+    """Two clients that ask on and on; afterwards, no connection may have been refused."""
+    stop, bad, good = threading.Event(), [], []
+
+    def load():
+        while not stop.is_set():
+            try:
+                reply = curl(address)
+                (good if reply.status == 200 else bad).append(reply)
+            except OSError as error:
+                bad.append(error)
+    threads = [threading.Thread(target=load) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    if bad or not good:
+        raise AssertionError(f"{len(good)} good answers; bad: {bad[:3]}")
 
 
 class UnixConnection(http.client.HTTPConnection):
