@@ -36,9 +36,7 @@ def described(who, **more):
 class LayoutTestCase(FaasdTestCase):
     @classmethod
     def setUpClass(cls):
-        parent = tempfile.TemporaryDirectory(prefix="l-")
-        cls.addClassCleanup(parent.cleanup)
-        cls.directory = parent.name
+        cls.directory = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="l-"))
 
     def setUp(self):
         super().setUp()

@@ -122,9 +122,7 @@ class TreeTestCase(FaasdTestCase):
 
     @classmethod
     def setUpClass(cls):
-        directory = tempfile.TemporaryDirectory(prefix="t-")
-        cls.addClassCleanup(directory.cleanup)
-        cls.directory = directory.name
+        cls.directory = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="t-"))
         cls.references, cls.missing = [], []
         for kind in (Umoci, Docker):
             try:

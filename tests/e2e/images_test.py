@@ -17,9 +17,8 @@ class DockerTestCase(FaasdTestCase):
 
     @classmethod
     def setUpClass(cls):
-        directory = tempfile.TemporaryDirectory(prefix="e-")
-        cls.addClassCleanup(directory.cleanup)
-        cls.engine = docker_engine.DockerEngine(os.path.join(directory.name, "engine"))
+        directory = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="e-"))
+        cls.engine = docker_engine.DockerEngine(os.path.join(directory, "engine"))
         cls.addClassCleanup(cls.engine.stop)
 
     def image_tar(self, dockerfile):

@@ -68,9 +68,7 @@ def add_what_no_image_holds(root):
 class APackedDirectory(FaasdTestCase):
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory(prefix="k-")
-        self.addCleanup(directory.cleanup)
-        self.directory = directory.name
+        self.directory = self.enterContext(tempfile.TemporaryDirectory(prefix="k-"))
         self.root = os.path.join(self.directory, "root")
         self.tar = os.path.join(self.directory, "x.tar")
         os.mkdir(self.root)

@@ -53,19 +53,10 @@ def start(*arguments, **options):
 
 class CliTest(unittest.TestCase):
     def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = directory.name
+        self.directory = self.enterContext(tempfile.TemporaryDirectory())
 
     def daemon(self, tcp=False, **handlers):
-        daemon = FakeDaemon(None if tcp else self.directory, **handlers)
-        self.enterContext(daemon)
-        return daemon
-
-    def enterContext(self, context):  # unittest has it from Python 3.11 on
-        result = context.__enter__()
-        self.addCleanup(context.__exit__, None, None, None)
-        return result
+        return self.enterContext(FakeDaemon(None if tcp else self.directory, **handlers))
 
     def check(self, result, code, stderr=""):
         self.assertEqual(result.returncode, code, result)
