@@ -58,7 +58,7 @@ class LayoutTestCase(FaasdTestCase):
         reply = curl(self.faasd.ip("app"))
         self.assertEqual(reply.status, 200, f"{reply}\n{self.faasd.log.tail()}")
         self.assertIn(f"WHO={who}", reply.json()["env"])
-        rootfs = self.faasd.api("GET", "/api/list")[2]["app"]["rootfs"]
+        rootfs = self.faasd.rootfs("app")
         self.assertEqual(Path(rootfs, "who").read_text(encoding="ascii"), who)
         self.assertEqual(os.readlink(os.path.join(rootfs, "data/link")), "../who")
         self.assertFalse(os.path.exists(os.path.join(rootfs, "gone")))

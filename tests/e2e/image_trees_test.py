@@ -139,7 +139,7 @@ class TreeTestCase(FaasdTestCase):
                  if reference.name not in without}
         faasd = self.start()
         faasd.deploy("image", str(archive))
-        ours = tree_of_directory(faasd.api("GET", "/api/list")[2]["image"]["rootfs"])
+        ours = tree_of_directory(faasd.rootfs("image"))
         found = []
         for reference, theirs in trees.items():
             shown = {name: reference.as_shown(node) for name, node in ours.items()}

@@ -95,7 +95,7 @@ class ARealImage(DockerTestCase):
         report = curl(address).json()
         self.assertEqual((report["cwd"], report["uid"]), ("/app", 65534))
         self.assertIn("COLOUR=green", report["env"])
-        rootfs = faasd.api("GET", "/api/list")[2]["app"]["rootfs"]
+        rootfs = faasd.rootfs("app")
         app = os.path.join(rootfs, "app")
         self.assertEqual(sorted(os.listdir(app)), ["b", "hard", "link", "old"])
         self.assertEqual(os.listdir(os.path.join(app, "old")), [])

@@ -158,7 +158,7 @@ class ImportTestCase(FaasdTestCase):
         self.assertIsNone(code, body)
         self.assertIn(status, (200, 201))
         self.assert_nothing_outside_changed()
-        return self.faasd.api("GET", "/api/list")[2]["bad"]["rootfs"]
+        return self.faasd.rootfs("bad")
 
     def remove(self):
         self.faasd.faas("rm", "bad", check=True)

@@ -256,7 +256,7 @@ class AConfig(ImportTestCase):
                 if code is not None:
                     self.assert_as_before()
                     continue
-                rootfs = self.faasd.api("GET", "/api/list")[2]["bad"]["rootfs"]
+                rootfs = self.faasd.rootfs("bad")
                 tree = tree_of_directory(rootfs)
                 for name in MOUNT_POINTS:
                     self.assertEqual(tree[name.encode()].kind, "directory")

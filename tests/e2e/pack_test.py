@@ -105,7 +105,7 @@ class APackedDirectory(FaasdTestCase):
         report = curl(address).json()
         self.assertEqual((report["cwd"], report["uid"]), ("/etc", 1234))
         self.assertIn("COLOUR=green", report["env"])
-        self.check_tree(tree_of_directory(faasd.api("GET", "/api/list")[2]["packed"]["rootfs"]))
+        self.check_tree(tree_of_directory(faasd.rootfs("packed")))
 
     def test_goes_down_a_pipe_into_a_function(self):
         faasd = self.start()

@@ -297,6 +297,10 @@ class Faasd:
     def ip(self, name):
         return self.faas("ip", name, check=True).stdout.strip()
 
+    def rootfs(self, name):
+        """Where the files of a function's image lie."""
+        return self.api("GET", "/api/list")[2][name]["rootfs"]
+
     def describe(self, name):
         return json.loads(self.faas("describe", name, "--json", check=True).stdout)
 
