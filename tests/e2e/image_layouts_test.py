@@ -12,7 +12,6 @@ import unittest
 from pathlib import Path
 
 import docker_engine
-import faasd_process
 import images
 from faasd_process import FaasdTestCase, curl
 from image_tar import (MACHINES, Compression, ImageTar, directory, file, rewritten, several,
@@ -26,9 +25,9 @@ PACKED = (Compression.GZIP, Compression.ZSTD, Compression.XZ, Compression.BZIP2)
 
 def described(who, **more):
     """An image of three layers whose container says who it is."""
-    program = file("misbehave", Path(faasd_process.binary("misbehave")), mode=0o755)
     return ImageTar(
-        [[program, file("gone", b"1")], [directory("data"), symlink("data/link", "../who")],
+        [[images.program("misbehave"), file("gone", b"1")],
+         [directory("data"), symlink("data/link", "../who")],
          [whiteout("gone"), file("who", who.encode())]],
         {"Entrypoint": ["/misbehave", "report"], "Env": [f"WHO={who}"]}, name=f"{who}:1", **more)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import docker_engine
 import faasd_process
+import images
 from faasd_process import FaasdTestCase
 from image_tar import (ImageTar, block_device, character_device, directory, fifo, file, hardlink,
                        layer_bytes, opaque, pax_sparse, symlink, whiteout, xattrs)
@@ -162,10 +163,9 @@ def is_known(reference, image, name, field):
 
 class ATreeMadeByHand(TreeTestCase):
     def check(self, image, *layers, without=()):
-        program = file("hello", Path(faasd_process.binary("hello")), mode=0o755)
         path = os.path.join(self.directory, "image.tar")
-        root = directory("./")
-        archive = ImageTar([[root, program], *layers], {"Entrypoint": ["/hello"]}, name="tree:1")
+        archive = ImageTar([[directory("./"), images.program("hello")], *layers],
+                           {"Entrypoint": ["/hello"]}, name="tree:1")
         archive.write(path)
         return self.compare(image, path, without)
 

@@ -13,21 +13,24 @@ from image_tar import Fault, Filler, ImageTar, directory, file
 MIB = 1 << 20
 
 
+def program(name, mode=0o755, **more):
+    """One of our programs, for the root of a layer."""
+    return file(name, Path(binary(name)), mode=mode, **more)
+
+
 def hello(fault=Fault.NONE, *more_entries, architecture=None, **config):
     """An image with /hello, good but for `fault` and for what `config` says."""
     chosen = {"Entrypoint": ["/hello"], **config}
     options = {"architecture": architecture} if architecture else {}
-    program = file("hello", Path(binary("hello")), mode=0o755)
     # Two layers, so that a fault in the last is one after something was already unpacked.
-    return ImageTar([[program], [directory("etc"), *more_entries]], chosen, fault=fault,
+    return ImageTar([[program("hello")], [directory("etc"), *more_entries]], chosen, fault=fault,
                     **options).build()
 
 
 def misbehave(*words, entries=(), **config):
     """An image with /misbehave, which does what the first word says."""
-    program = file("misbehave", Path(binary("misbehave")), mode=0o755)
     chosen = {"Entrypoint": ["/misbehave", *words], **config}
-    return ImageTar([[program, *entries]], chosen).build()
+    return ImageTar([[program("misbehave"), *entries]], chosen).build()
 
 
 def script(text, mode=0o755):
@@ -50,11 +53,10 @@ def plain_tar(files):
 @contextlib.contextmanager
 def big_archive(size):
     """An open file: /hello and `size` bytes beside it, in files of 50 MiB."""
-    program = file("hello", Path(binary("hello")), mode=0o755)
     ballast = [file(f"data/{at}", Filler(50 * MIB, at)) for at in range(size // (50 * MIB))]
     with tempfile.TemporaryDirectory(prefix="i-") as parent:
         path = os.path.join(parent, "big.tar")
-        ImageTar([[program], [directory("data"), *ballast]],
+        ImageTar([[program("hello")], [directory("data"), *ballast]],
                  {"Entrypoint": ["/hello"]}).write(path)
         with open(path, "rb") as archive:
             yield archive

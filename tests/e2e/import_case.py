@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 
 import faasd_process
+import images
 import machine
 from faasd_process import FaasdTestCase
-from image_tar import ImageTar, file
+from image_tar import ImageTar
 from image_tree import tree_of_directory
 
 IMPORT_S = 60  # the largest of all takes 10 s on an idle machine
@@ -19,13 +20,10 @@ MOUNT_POINTS = ("proc", "sys", "dev", "tmp")
 GROWING = (b"images", b"layers", b"functions", b"staging")
 
 
-def hello_entry():
-    return file("hello", Path(faasd_process.binary("hello")), mode=0o755)
-
-
 def image(*layers, **config):
     """An image of these layers and, above them, of one with the program."""
-    return ImageTar([*layers, [hello_entry()]], {"Entrypoint": ["/hello"], **config}).build()
+    return ImageTar([*layers, [images.program("hello")]],
+                    {"Entrypoint": ["/hello"], **config}).build()
 
 
 def shape_of(rootfs):

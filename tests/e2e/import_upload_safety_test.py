@@ -10,15 +10,14 @@ import subprocess
 import tempfile
 import threading
 import unittest
-from pathlib import Path
 
-import faasd_process
+import images
 import machine
 from faasd_process import curl
 from image_tar import (Compression, ImageTar, archive_of, file, layer_bytes, pax_sparse, rewritten,
                        symlink)
 from image_tree import tree_of_directory
-from import_case import MOUNT_POINTS, ImportTestCase, hello_entry, image
+from import_case import MOUNT_POINTS, ImportTestCase, image
 from oci_layout import OciLayout
 from tar_raw import Raw, base256, gnu_sparse, raw_header
 
@@ -70,7 +69,7 @@ class ABomb(BombTestCase):
             with self.subTest(outer=kind.value):
                 self.assert_stopped(kind.pack(archive_of([("x.tar", bytes(128 * MIB))])))
             with self.subTest(blob=kind.value):
-                layout = OciLayout({"a:1": ImageTar([[hello_entry()]])}).members()
+                layout = OciLayout({"a:1": ImageTar([[images.program("hello")]])}).members()
                 layout.insert(0, ("blobs/sha256/" + "0" * 64, packed))
                 self.assert_stopped(archive_of(layout))
         with self.subTest("zeros behind the end"):
@@ -165,7 +164,7 @@ class ADamagedUpload(ImportTestCase):
                     self.assert_refused(archive, *DAMAGED.split())
 
     def test_I24_with_one_byte_flipped_is_found(self):
-        described = ImageTar([[file("a", b"a" * 3000)], [hello_entry()]],
+        described = ImageTar([[file("a", b"a" * 3000)], [images.program("hello")]],
                              {"Entrypoint": ["/hello"], "Env": ["A=flipped"]})
         layouts = {"docker-archive": described.build(),
                    "hybrid": OciLayout({"a:1": described}, hybrid=True,
@@ -192,8 +191,8 @@ class ADamagedUpload(ImportTestCase):
             return rewritten(image([file("x", b"1")]), edit_json("manifest.json", change))
 
         def oci(change):
-            layout = OciLayout({"a:1": ImageTar([[hello_entry()]], {"Entrypoint": ["/hello"]})})
-            return rewritten(layout.build(), change)
+            hello = ImageTar([[images.program("hello")]], {"Entrypoint": ["/hello"]})
+            return rewritten(OciLayout({"a:1": hello}).build(), change)
 
         def index_of(digest):
             return replace("index.json", json.dumps({"schemaVersion": 2, "manifests": [
@@ -270,8 +269,7 @@ class AConfig(ImportTestCase):
 
     def report(self, layer=(), **config):
         """What a container sees, or None if the image or the start was refused."""
-        program = file("misbehave", Path(faasd_process.binary("misbehave")), mode=0o755)
-        code, status, body = self.attempt(ImageTar([[program, *layer]], {
+        code, status, body = self.attempt(ImageTar([[images.program("misbehave"), *layer]], {
             "Entrypoint": ["/misbehave", "report"], **config}).build())
         self.assert_nothing_outside_changed()
         if code is not None:

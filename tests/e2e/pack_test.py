@@ -13,7 +13,6 @@ import tempfile
 import unittest
 
 import docker_engine
-import faasd_process
 from faasd_process import FaasdTestCase, binary, curl
 from image_tree import tree_of_directory, tree_of_tar
 

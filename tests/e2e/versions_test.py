@@ -7,6 +7,7 @@ import threading
 import unittest
 
 import faasd_process
+import images
 import machine
 from faasd_process import FaasdTestCase, connect, curl, read_to_end, steady_clients
 from image_tar import Filler, ImageTar, file
@@ -16,9 +17,7 @@ MIB = 1 << 20
 
 def numbered(number, size=4096):
     """An image of two layers, the upper one its own; it answers with what it is called."""
-    with open(faasd_process.binary("misbehave"), "rb") as program:
-        base = [file("misbehave", program.read(), mode=0o755)]
-    return ImageTar([base, [file("own", Filler(size, number))]],
+    return ImageTar([[images.program("misbehave")], [file("own", Filler(size, number))]],
                     {"Entrypoint": ["/misbehave", "answer"],
                      "Env": [f"NUMBER={number}"]}).build()
 
