@@ -406,15 +406,6 @@ def several(images: list[ImageTar]) -> bytes:
     return archive_of([*members.items(), ("manifest.json", _json(manifest))])
 
 
-def program_image(
-    program: str | os.PathLike[str], *arguments: str, env: Iterable[str] = (), **more: Any
-) -> ImageTar:
-    """An image with nothing in it but one static program."""
-    path = Path(program)
-    config = {"Entrypoint": [f"/{path.name}", *arguments], "Env": list(env)}
-    return ImageTar([[file(path.name, path, mode=0o755)]], config, **more)
-
-
 def _info(entry: Entry) -> tarfile.TarInfo:
     info = tarfile.TarInfo(entry.path)
     info.type = entry.type
