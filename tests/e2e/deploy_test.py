@@ -92,22 +92,12 @@ class ADeploy(FaasdTestCase):
 
     def test_of_a_big_image_needs_little_memory(self):
         self.faasd.deploy("hello")  # what the first import costs is not the subject
-        before = peak = machine.resident_bytes(self.faasd.process.pid)
-        with images.big_archive(300 * MIB) as archive:
-            process = self.faasd.process.pid
-            done = threading.Event()
-            peaks = [before]
-
-            def watch():
-                while not done.wait(0.01):
-                    peaks.append(machine.resident_bytes(process))
-            watcher = threading.Thread(target=watch)
-            watcher.start()
+        daemon = self.faasd.process.pid
+        with (images.big_archive(300 * MIB) as archive,
+              machine.watched(lambda: machine.resident_bytes(daemon)) as sizes):
             result = self.faasd.faas("new", "big", input=archive, timeout_s=300)
-            done.set()
-            watcher.join()
         self.assertEqual(result.returncode, 0, result.stderr)
-        peak = max(peaks)
+        before, peak = sizes[0], max(sizes)
         self.assertLess(peak - before, 64 * MIB, f"from {before} to {peak} bytes")
         self.assert_answers(self.faasd.ip("big"))
 

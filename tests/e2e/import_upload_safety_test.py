@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import tempfile
-import threading
 import unittest
 
 import images
@@ -40,20 +39,9 @@ class BombTestCase(ImportTestCase):
         return total
 
     def assert_stopped(self, archive, codes="too_large"):
-        peaks = [self.resident()]
-        done = threading.Event()
-
-        def watch():
-            while not done.wait(0.02):
-                peaks.append(self.resident())
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
+        with machine.watched(self.resident) as sizes:
             self.assert_refused(archive, *codes.split())
-        finally:
-            done.set()
-            watcher.join()
-        self.assertLess(max(peaks) - peaks[0], self.MEMORY)
+        self.assertLess(max(sizes) - sizes[0], self.MEMORY)
 
 
 class ABomb(BombTestCase):

@@ -5,12 +5,16 @@ compare it before and after one daemon. Everything is read from /proc, /sys and 
 tool needs to be installed.
 """
 
+import contextlib
 import ctypes
 import os
 import socket
 import struct
+import threading
 
 PR_SET_CHILD_SUBREAPER = 36
+
+WATCH_S = 0.01
 
 RTM_NEWADDR, RTM_GETADDR, NLMSG_ERROR, NLMSG_DONE = 20, 22, 2, 3
 NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
@@ -162,6 +166,24 @@ def _status_bytes(pid, field):
             if line.startswith(field):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+@contextlib.contextmanager
+def watched(look):
+    """What `look()` returns, now and every WATCH_S until the end."""
+    looks = [look()]
+    done = threading.Event()
+
+    def watch():
+        while not done.wait(WATCH_S):
+            looks.append(look())
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield looks
+    finally:
+        done.set()
+        watcher.join()
 
 
 def tree(path):
