@@ -52,8 +52,7 @@ class ABomb(BombTestCase):
                 continue
             packed = kind.pack(zeros)
             with self.subTest(layer=kind.value):
-                self.assert_stopped(rewritten(image([file("x")]), lambda members: replace_layer(
-                    members, 0, packed)))
+                self.assert_stopped(rewritten(image([file("x")]), replace_first_layer(packed)))
             with self.subTest(outer=kind.value):
                 self.assert_stopped(kind.pack(archive_of([("x.tar", bytes(128 * MIB))])))
             with self.subTest(blob=kind.value):
@@ -115,8 +114,7 @@ class ABombOfInodes(BombTestCase):
                     raw_header(b"d%d/%d" % (parent, n), typeflag=b"2", linkname=b"x")
                     for n in range(1000)))
             layer.write(bytes(1024))
-        self.assert_stopped(rewritten(image([file("x")]), lambda members: replace_layer(
-            members, 0, packed.getvalue())))
+        self.assert_stopped(rewritten(image([file("x")]), replace_first_layer(packed.getvalue())))
 
 
 DAMAGED = ("truncated_archive bad_archive bad_layer not_an_archive not_an_image missing_layer "
@@ -147,9 +145,8 @@ class ADamagedUpload(ImportTestCase):
             for what, bad in (("cut", packed[:len(packed) // 2]), ("junk", packed + b"junk " * 300),
                               ("empty", b"")):
                 with self.subTest(layer=kind.value, what=what):
-                    archive = rewritten(image([file("x")]),
-                                        lambda members: replace_layer(members, 0, bad))
-                    self.assert_refused(archive, *DAMAGED.split())
+                    self.assert_refused(rewritten(image([file("x")]), replace_first_layer(bad)),
+                                        *DAMAGED.split())
 
     def test_I24_with_one_byte_flipped_is_found(self):
         described = ImageTar([[file("a", b"a" * 3000)], [images.program("hello")]],
@@ -305,9 +302,12 @@ class AConfig(ImportTestCase):
                 self.assertIsNone(self.report(User=user))
 
 
-def replace_layer(members, number, content):
-    at = [index for index, (name, _) in enumerate(members) if name.endswith("/layer.tar")][number]
-    members[at] = (members[at][0], content)
+def replace_first_layer(content):
+    """A change for rewritten(): the lowest layer has another content."""
+    def change(members):
+        first = next(name for name, _ in members if name.endswith("/layer.tar"))
+        replace(first, content)(members)
+    return change
 
 
 def replace(wanted, content):
