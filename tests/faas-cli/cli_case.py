@@ -41,8 +41,9 @@ def environment(**extra):
 def faas(*arguments, env=None, **options):
     if "input" not in options:
         options.setdefault("stdin", subprocess.DEVNULL)
+    options.setdefault("stdout", subprocess.PIPE)
     return subprocess.run([FAAS, *arguments], env=env or environment(), timeout=DEADLINE_SECONDS,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+                          stderr=subprocess.PIPE, **options)
 
 
 def start(*arguments, **options):

@@ -5,13 +5,12 @@ import json
 import os
 import pty
 import socket
-import subprocess
 import sys
 import unittest
 from urllib.parse import urlsplit
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cli_case import DEADLINE_SECONDS, FAAS, FUNCTION, CliTest, environment, faas  # noqa: E402
+from cli_case import FUNCTION, CliTest, environment, faas  # noqa: E402
 
 
 class Usage(CliTest):
@@ -167,16 +166,14 @@ class Looking(CliTest):
 
     def test_a_full_disk_behind_stdout_is_said(self):
         with open("/dev/full", "wb") as full:
-            result = subprocess.run([FAAS, "list", *self.server.flags], env=environment(),
-                                    stdout=full, stderr=subprocess.PIPE, timeout=DEADLINE_SECONDS)
+            result = faas("list", *self.server.flags, stdout=full)
         self.assertEqual(result.returncode, 1)
         self.assertIn(b"No space left", result.stderr)
 
     def test_a_reader_that_left_is_not_worth_a_message(self):
         read_end, write_end = os.pipe()
         os.close(read_end)
-        result = subprocess.run([FAAS, "list", *self.server.flags], env=environment(),
-                                stdout=write_end, stderr=subprocess.PIPE, timeout=DEADLINE_SECONDS)
+        result = faas("list", *self.server.flags, stdout=write_end)
         os.close(write_end)
         self.assertNotEqual(result.returncode, 0)
         self.assertEqual(result.stderr, b"")

@@ -130,8 +130,7 @@ class Packing(CliTest):
         result = faas("pack", ".", "-o", "x.tar", "--entrypoint", "/app", cwd=self.root)
         self.refused(result, "inside")
         with open(inside, "wb") as file:
-            result = subprocess.run([FAAS, "pack", self.root, "--entrypoint", "/app"], stdout=file,
-                                    stderr=subprocess.PIPE, env=environment(), check=False)
+            result = faas("pack", self.root, "--entrypoint", "/app", stdout=file)
         self.assertEqual(result.returncode, 2)
         self.assertIn(b"x.tar is where the image goes", result.stderr)
         self.assertEqual(os.path.getsize(inside), 0)
@@ -146,8 +145,7 @@ class Packing(CliTest):
         result = faas("pack", self.root, "-o", "/proc/x.tar", "--entrypoint", "/app")
         self.check(result, 1, "write /proc/x.tar")
         with open("/dev/full", "wb") as full:
-            result = subprocess.run([FAAS, "pack", self.root, "--entrypoint", "/app"], stdout=full,
-                                    stderr=subprocess.PIPE, env=environment(), check=False)
+            result = faas("pack", self.root, "--entrypoint", "/app", stdout=full)
         self.assertEqual(result.returncode, 1)
         self.assertIn(b"No space left", result.stderr)
 
