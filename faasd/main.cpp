@@ -25,8 +25,8 @@ int serve_until_signal(const Options& options) {
   sys::seal_inherited_descriptors();
   sys::raise_file_limit();
   sys::become_subreaper();
-  const runtime::RootfsView view(directories.images(), directories.rootfs_view());
   sys::EventLoop loop;
+  runtime::RootfsViews views(loop, directories.rootfs_views());
   const sys::CgroupTree cgroups(directories.cgroup_name());
   image::ImageStore images(directories.state(), log);
   runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root());
@@ -38,7 +38,7 @@ int serve_until_signal(const Options& options) {
                                serve::default_host_bounds());
   const control::DeployDefaults defaults{options.function_port, cgroups.limits_swap(),
                                          options.launcher, options.keep_versions};
-  control::HostOperator op({loop, log, images, view, store, addresses, dispatcher}, defaults);
+  control::HostOperator op({loop, log, images, views, store, addresses, dispatcher}, defaults);
   op.restore();
 
   ControlListeners listeners(options.socket, options.listen);

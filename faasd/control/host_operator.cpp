@@ -192,7 +192,7 @@ FunctionStatus HostOperator::put_version(const std::string& name, const function
 
 std::shared_ptr<const instance::Blueprint> HostOperator::make_blueprint(
     const function::Function& function, std::shared_ptr<const image::Image> image) const {
-  return instance::make_blueprint(function, std::move(image), household_.rootfs_view,
+  return instance::make_blueprint(function, std::move(image), household_.rootfs_views,
                                   defaults_.limit_swap);
 }
 

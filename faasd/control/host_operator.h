@@ -27,7 +27,7 @@ struct Household {
   sys::EventLoop& loop;
   const sys::Log& log;
   image::ImageStore& images;
-  const runtime::RootfsView& rootfs_view;
+  runtime::RootfsViews& rootfs_views;
   const function::FunctionStore& store;
   function::AddressPool& addresses;
   serve::Dispatcher& dispatcher;

@@ -15,13 +15,14 @@ namespace instance {
 struct Blueprint {
   function::Function function;
   std::shared_ptr<const image::Image> image;
-  runtime::Container container;  // without id, cgroup and socket, which differ by instance
+  std::shared_ptr<runtime::RootfsView> rootfs;
+  runtime::Container container;  // without root, id, cgroup and socket, which differ by instance
 };
 
 // Throws sys::Refused(invalid) if the image cannot run: no command, or one that is not there, an
 // unknown user, a working directory that does not do.
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
                                                 std::shared_ptr<const image::Image> image,
-                                                const runtime::RootfsView& view, bool limit_swap);
+                                                runtime::RootfsViews& views, bool limit_swap);
 
 }  // namespace instance

@@ -24,6 +24,7 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
       blueprint_(std::move(blueprint)),
       id_(std::move(id)),
       callbacks_(std::move(callbacks)),
+      rootfs_(blueprint_->rootfs->use()),
       bundle_(runtime::Bundle(workshop.bundles_dir, container())),
       stdout_(workshop.loop, workshop.log, blueprint_->function.name, id_, "stdout"),
       stderr_(workshop.loop, workshop.log, blueprint_->function.name, id_, "stderr"),
@@ -43,6 +44,7 @@ Instance::~Instance() = default;
 
 runtime::Container Instance::container() const {
   runtime::Container container = blueprint_->container;
+  container.rootfs = rootfs_->path();
   container.id = id_;
   container.cgroup_path = workshop_.cgroups.path_of(id_);
   return container;

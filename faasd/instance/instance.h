@@ -79,6 +79,7 @@ class Instance {
   Callbacks callbacks_;
   State state_ = State::launching;
 
+  std::shared_ptr<const runtime::RootfsView::Mounted> rootfs_;
   std::optional<runtime::Bundle> bundle_;
   std::optional<Handoff> handoff_;
   Output stdout_;

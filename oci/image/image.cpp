@@ -90,21 +90,21 @@ std::vector<std::string> ImageConfig::command() const {
   return all;
 }
 
-void check_command(const Image& image) {
-  const std::vector<std::string> command = image.config.command();
+void check_command(const ImageConfig& config, const std::filesystem::path& root) {
+  const std::vector<std::string> command = config.command();
   if (command.empty() || command.front().empty()) {
     refuse("no_command", "the image names no command: give its Dockerfile a CMD or ENTRYPOINT");
   }
   const std::string& program = command.front();
-  const sys::UniqueFd root = sys::open_directory(image.rootfs);
-  const ProcessUser user = resolve_user(image);
+  const sys::UniqueFd root_fd = sys::open_directory(root);
+  const ProcessUser user = resolve_user(config, root);
   Found best = Found::nowhere;
-  for (const std::string& path : candidates(image.config, program, resolve_working_dir(image))) {
-    const Found found = look_at(root.get(), path, user);
+  for (const std::string& path : candidates(config, program, resolve_working_dir(config, root))) {
+    const Found found = look_at(root_fd.get(), path, user);
     best = std::max(best, found);
     if (found != Found::executable) continue;
-    const std::string interpreter = interpreter_of(root.get(), path);
-    if (interpreter.empty() || look_at(root.get(), interpreter, user) != Found::nowhere) return;
+    const std::string interpreter = interpreter_of(root_fd.get(), path);
+    if (interpreter.empty() || look_at(root_fd.get(), interpreter, user) != Found::nowhere) return;
     refuse("command_not_found", "the image's command '" + printable(program) +
                                     "' is a script for '" + printable(interpreter) +
                                     "', which is not in the image");
@@ -118,17 +118,17 @@ void check_command(const Image& image) {
                                   "/sys are empty there)");
 }
 
-std::string resolve_working_dir(const Image& image) {
-  const std::string& written = image.config.working_dir;
+std::string resolve_working_dir(const ImageConfig& config, const std::filesystem::path& root) {
+  const std::string& written = config.working_dir;
   if (written.empty()) return "/";
   std::string path = normal_path(written);
   const auto refuse_it = [&](const std::string& reason) {
     refuse("bad_working_dir", "the image's WorkingDir '" + printable(written) + "' " + reason);
   };
   if (path.empty()) refuse_it("is not absolute");
-  const sys::UniqueFd root = sys::open_directory(image.rootfs);
-  const auto directory = sys::open_in_root(root.get(), path, O_PATH | O_DIRECTORY);
-  const std::string real = directory ? path_in_root(root.get(), directory->get()) : path;
+  const sys::UniqueFd root_fd = sys::open_directory(root);
+  const auto directory = sys::open_in_root(root_fd.get(), path, O_PATH | O_DIRECTORY);
+  const std::string real = directory ? path_in_root(root_fd.get(), directory->get()) : path;
   for (const std::string_view kernel : {"/proc", "/sys", "/dev"}) {
     if (is_below(path, kernel) || is_below(real, kernel)) {
       refuse_it("lies under " + std::string(kernel));

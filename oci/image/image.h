@@ -28,13 +28,24 @@ struct ImageConfig {
   std::vector<std::string> command() const;
 };
 
+// A directory that a root filesystem shares with another one: it lies in `tree`, at the same path,
+// and an empty directory stands for it.
+struct Graft {
+  std::string path;  // relative to the root
+  std::filesystem::path tree;
+};
+
 struct Image {
   std::string digest;            // "sha256:<64 hex>" of the image's config
   std::filesystem::path rootfs;  // read-only for everybody: its inodes are shared
+  std::vector<Graft> grafts;     // without these it is not whole: runtime/rootfs_view.h
   ImageConfig config;
   std::uint64_t size_bytes = 0;    // of regular files in the composed tree
   std::vector<std::string> notes;  // what the import left out: "3 device nodes, …"
 };
+
+// What follows is asked of a whole root filesystem, its grafts included: `root` is where it is
+// seen.
 
 // Who the container's process is, from ImageConfig::user and the image's own /etc/passwd and
 // /etc/group.
@@ -47,15 +58,15 @@ struct ProcessUser {
 
 // Throws sys::Refused(invalid, "unknown_user") if the image has no such user or group. Files are
 // read inside the root only, bounded.
-ProcessUser resolve_user(const Image& image);
+ProcessUser resolve_user(const ImageConfig& config, const std::filesystem::path& root);
 
 // The command's program as the container would find it (PATH of the image's Env, links resolved
 // inside the root). Throws sys::Refused(invalid): "no_command" if the image has none,
 // "command_not_found" if it is not there, "command_not_executable" if it may not be run.
-void check_command(const Image& image);
+void check_command(const ImageConfig& config, const std::filesystem::path& root);
 
 // ImageConfig::working_dir as an absolute, normalised path. Throws sys::Refused(invalid,
 // "bad_working_dir") if it is relative, lies under /proc, /sys or /dev, or is no directory.
-std::string resolve_working_dir(const Image& image);
+std::string resolve_working_dir(const ImageConfig& config, const std::filesystem::path& root);
 
 }  // namespace image

@@ -7,6 +7,7 @@
 #include "oci/image/digest.h"
 #include "oci/image/image_record.h"
 #include "oci/image/quota.h"
+#include "oci/image/tree_sharing.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
 
@@ -21,6 +22,19 @@ std::string hex_name(const std::string& digest) {
   return std::string(hex_of_digest(digest));
 }
 
+std::optional<std::uint64_t> number_of(const std::string& name) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return number;
+}
+
+// Of two images, from the lowest up.
+std::size_t common_layers(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  const auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  return static_cast<std::size_t>(std::distance(a.begin(), end));
+}
+
 // What is called otherwise is none of ours.
 std::vector<std::string> hexes_in(const std::filesystem::path& directory) {
   std::vector<std::string> names = sys::list_directory(directory);
@@ -28,14 +42,25 @@ std::vector<std::string> hexes_in(const std::filesystem::path& directory) {
   return names;
 }
 
+void check_trees(const Image& image) {
+  const auto check = [](const std::filesystem::path& directory) {
+    if (std::filesystem::is_directory(std::filesystem::symlink_status(directory))) return;
+    throw sys::Refused(sys::Refusal::failed, "corrupt_image",
+                       "its root filesystem is not whole: there is no " + directory.string());
+  };
+  check(image.rootfs);
+  for (const Graft& graft : image.grafts) check(graft.tree / graft.path);
+}
+
 }  // namespace
 
 ImageCatalog::ImageCatalog(const std::filesystem::path& state_dir, const sys::Log& log)
     : layers_(state_dir / "layers"),
+      trees_(state_dir / "trees"),
       images_(state_dir / "images"),
       staging_(state_dir / "staging"),
       log_(log) {
-  for (const auto& directory : {layers_, images_, staging_}) {
+  for (const auto& directory : {layers_, trees_, images_, staging_}) {
     sys::make_directory(directory, kPrivate);
   }
   throw_away_leftovers();
@@ -46,10 +71,8 @@ ImageCatalog::ImageCatalog(const std::filesystem::path& state_dir, const sys::Lo
 // What a crash left, or the last stop: removing it may take minutes, and nobody has to wait for it.
 void ImageCatalog::throw_away_leftovers() {
   for (const std::string& name : sys::list_directory(staging_)) {
-    std::uint64_t number = 0;
-    std::from_chars(name.data(), name.data() + name.size(), number);
-    next_name_ = std::max(next_name_, number + 1);
-    trash_.push_back({staging_ / name, nullptr});
+    next_name_ = std::max(next_name_, number_of(name).value_or(0) + 1);
+    trash_.push_back({staging_ / name, nullptr, {}});
   }
 }
 
@@ -59,7 +82,11 @@ ImageCatalog::~ImageCatalog() {
 
 void ImageCatalog::load_images() {
   const std::lock_guard lock(mutex_);
+  for (const std::string& name : sys::list_directory(trees_)) {
+    next_tree_ = std::max(next_tree_, number_of(name).value_or(0) + 1);
+  }
   for (const std::string& name : hexes_in(images_)) load_image(name);
+  take_away_unused_trees(nullptr);
   take_away_unused_layers(nullptr);
 }
 
@@ -67,14 +94,14 @@ void ImageCatalog::load_images() {
 // place, and `collect` removes it.
 void ImageCatalog::load_image(const std::string& name) {
   try {
-    ImageRecord record =
-        decode_image_record(sys::read_file(images_ / name / "image.json", kImageRecordBytes));
+    ImageRecord record = decode_image_record(
+        sys::read_file(images_ / name / "image.json", kImageRecordBytes), trees_);
     if (hex_name(record.image.digest) != name) {
       throw sys::Refused(sys::Refusal::failed, "corrupt_image", "image.json is of another image");
     }
+    check_trees(record.image);
     Known known;
     known.image = std::move(record.image);
-    known.image.rootfs = images_ / name / "rootfs";
     known.layers = std::move(record.layers);
     known_.emplace(known.image.digest, std::move(known));
   } catch (const std::exception& error) {
@@ -91,12 +118,30 @@ std::filesystem::path ImageCatalog::make_staging_directory() {
 
 void ImageCatalog::discard(const std::filesystem::path& staging_directory) {
   const std::lock_guard lock(mutex_);
-  trash_.push_back({staging_directory, nullptr});
+  trash_.push_back({staging_directory, nullptr, {}});
   changed_.notify_all();
 }
 
 std::filesystem::path ImageCatalog::layer_path(const std::string& diff_hex) const {
   return layers_ / diff_hex;
+}
+
+std::filesystem::path ImageCatalog::new_tree_path() {
+  const std::lock_guard lock(mutex_);
+  return trees_ / std::to_string(next_tree_++);
+}
+
+std::shared_ptr<const Image> ImageCatalog::nearest(const std::vector<std::string>& diff_hexes) {
+  const std::lock_guard lock(mutex_);
+  Known* nearest = nullptr;
+  std::size_t most = 0;
+  for (auto& [digest, known] : known_) {
+    const std::size_t common = known.released ? 0 : common_layers(known.layers, diff_hexes);
+    if (common <= most) continue;
+    nearest = &known;
+    most = common;
+  }
+  return nearest != nullptr ? hand_out(*nearest) : nullptr;
 }
 
 ImageCatalog::LayerPins::LayerPins(std::shared_ptr<ImageCatalog> catalog,
@@ -135,6 +180,8 @@ std::shared_ptr<const Image> ImageCatalog::publish(Candidate candidate) {
       if (!std::filesystem::exists(layers_ / hex)) std::filesystem::rename(path, layers_ / hex);
     }
     sys::sync_directory(layers_);
+    std::filesystem::rename(candidate.tree, candidate.image.rootfs);
+    sys::sync_directory(trees_);
     const std::filesystem::path home = images_ / hex_name(digest);
     if (std::filesystem::exists(home))
       move_to_trash(home, nullptr);  // one that could not be loaded
@@ -142,10 +189,10 @@ std::shared_ptr<const Image> ImageCatalog::publish(Candidate candidate) {
     sys::sync_directory(images_);
     Known known;
     known.image = std::move(candidate.image);
-    known.image.rootfs = home / "rootfs";
     known.layers = std::move(candidate.layers);
     return hand_out(known_.emplace(digest, std::move(known)).first->second);
   } catch (...) {
+    retire_trees(candidate.image);
     retire_unused_layers(candidate.layers);
     throw;
   }
@@ -214,7 +261,7 @@ std::future<Freed> ImageCatalog::collect(const std::optional<std::set<std::strin
   for (Trash& waiting : trash_) {
     if (!waiting.collection) waiting.collection = collection;
   }
-  trash_.push_back({staging_ / std::to_string(next_name_++), collection});
+  trash_.push_back({staging_ / std::to_string(next_name_++), collection, {}});
   changed_.notify_all();
   log_.info("garbage_collected",
             {{"images", collection->freed.images}, {"layers", collection->freed.layers}});
@@ -222,17 +269,57 @@ std::future<Freed> ImageCatalog::collect(const std::optional<std::set<std::strin
 }
 
 void ImageCatalog::retire(const std::string& digest) {
-  retire_unused_layers(take_away(digest, nullptr));
+  const Known gone = take_away(digest, nullptr);
+  retire_trees(gone.image);
+  retire_unused_layers(gone.layers);
 }
 
-std::vector<std::string> ImageCatalog::take_away(const std::string& digest,
-                                                 const CollectionPtr& collection) {
+ImageCatalog::Known ImageCatalog::take_away(const std::string& digest,
+                                            const CollectionPtr& collection) {
   const auto found = known_.find(digest);
   move_to_trash(images_ / hex_name(digest), collection);
-  std::vector<std::string> layers = std::move(found->second.layers);
+  Known gone = std::move(found->second);
   known_.erase(found);
   log_.info("image_removed", {{"image", digest}});
-  return layers;
+  return gone;
+}
+
+// Of the trees that a vanished image had something of. What remains of a tree when its own image
+// has gone is what others have grafts to. It only ever shrinks: new grafts are taken from images
+// that are known.
+void ImageCatalog::retire_trees(const Image& gone) {
+  std::map<std::filesystem::path, std::set<std::string>> had{{gone.rootfs, {""}}};
+  for (const Graft& graft : gone.grafts) had[graft.tree].insert(graft.path);
+  std::map<std::filesystem::path, std::set<std::string>> kept;
+  for (const auto& [digest, known] : known_) {
+    had.erase(known.image.rootfs);
+    for (const Graft& graft : known.image.grafts) kept[graft.tree].insert(graft.path);
+  }
+  for (const auto& [tree, paths] : had) {
+    std::set<std::string>& still = kept[tree];
+    if (std::includes(still.begin(), still.end(), paths.begin(), paths.end())) continue;
+    remove_tree_but(tree, std::move(still), nullptr);
+  }
+}
+
+void ImageCatalog::take_away_unused_trees(const CollectionPtr& collection) {
+  std::set<std::filesystem::path> owned;
+  std::map<std::filesystem::path, std::set<std::string>> kept;
+  for (const auto& [digest, known] : known_) {
+    owned.insert(known.image.rootfs);
+    for (const Graft& graft : known.image.grafts) kept[graft.tree].insert(graft.path);
+  }
+  for (const std::string& name : sys::list_directory(trees_)) {
+    const std::filesystem::path tree = trees_ / name;
+    if (!owned.contains(tree) && number_of(name)) remove_tree_but(tree, kept[tree], collection);
+  }
+}
+
+// Where it stands: nobody sees it, and what is kept of it must not move.
+void ImageCatalog::remove_tree_but(const std::filesystem::path& tree, std::set<std::string> kept,
+                                   const CollectionPtr& collection) {
+  trash_.push_back({tree, collection, std::move(kept)});
+  changed_.notify_all();
 }
 
 void ImageCatalog::take_away_all_but(const std::set<std::string>& digests,
@@ -247,6 +334,7 @@ void ImageCatalog::take_away_all_but(const std::set<std::string>& digests,
     take_away(digest, collection);
     if (collection) ++collection->freed.images;
   }
+  take_away_unused_trees(collection);
 }
 
 // Of all layers at once: for each of thousands, `is_used` would look through thousands of images.
@@ -280,7 +368,7 @@ bool ImageCatalog::is_used(const std::string& diff_hex) const {
 void ImageCatalog::move_to_trash(const std::filesystem::path& path, CollectionPtr collection) {
   std::filesystem::path trash = staging_ / std::to_string(next_name_++);
   std::filesystem::rename(path, trash);
-  trash_.push_back({std::move(trash), std::move(collection)});
+  trash_.push_back({std::move(trash), std::move(collection), {}});
   changed_.notify_all();
 }
 
@@ -294,7 +382,12 @@ void ImageCatalog::remove_trash() {
     removing_ = true;
     lock.unlock();
     try {
-      sys::remove_tree(trash.path, trash.collection ? &trash.collection->freed.bytes : nullptr);
+      std::uint64_t* freed = trash.collection ? &trash.collection->freed.bytes : nullptr;
+      if (trash.kept.empty()) {
+        sys::remove_tree(trash.path, freed);
+      } else {
+        trim_tree(trash.path, trash.kept, freed);
+      }
     } catch (const std::exception& error) {
       // The next start tries again.
       log_.error("staging_not_removed", {{"path", trash.path.string()}, {"error", error.what()}});

@@ -1,12 +1,12 @@
 // Which images and layers are on the disk, and who still needs them; the directories of the store
-// change only here. Everything becomes visible, and vanishes, by one rename(2): under `staging/`
-// lies what is on its way in or out, and a start removes it. Renames happen under a lock, removing
-// what was renamed away on a thread of its own. Thread-safe. Throws std::system_error,
-// sys::Refused.
+// change only here. Every image and layer becomes visible, and vanishes, by one rename(2): under
+// `staging/` lies what is on its way in or out, and a start removes it, like trees of no image.
+// Renames happen under a lock, removing what nobody sees any more on a thread of its own.
+// Thread-safe. Throws std::system_error, sys::Refused.
 //
 //   <state>/layers/<diff-id hex>/          one layer, unpacked, whiteouts as files
-//   <state>/images/<digest hex>/rootfs/    composed of layers by hard links
-//   <state>/images/<digest hex>/image.json its config, layers, size
+//   <state>/trees/<n>/                     a root filesystem, composed of layers by hard links
+//   <state>/images/<digest hex>/image.json an image: its config, layers, tree, grafts
 //   <state>/staging/<n>/                   imports and trash
 #pragma once
 
@@ -61,10 +61,18 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
 
   std::filesystem::path layer_path(const std::string& diff_hex) const;
 
-  // An image that is ready on the disk, in staging: its directory with rootfs/ and image.json, and
-  // the layers that were not here before.
+  // Where the tree of a new image will be; a name that is used once.
+  std::filesystem::path new_tree_path();
+
+  // The image here that has the most layers in common with this one, from the lowest up; empty if
+  // none has the lowest. What grafts a new image takes from it stays while the pointer is held.
+  std::shared_ptr<const Image> nearest(const std::vector<std::string>& diff_hexes);
+
+  // An image that is ready on the disk, in staging: its tree, a directory with image.json, and the
+  // layers that were not here before.
   struct Candidate {
-    Image image;  // its rootfs is set here
+    Image image;  // its rootfs is where `tree` goes
+    std::filesystem::path tree;
     std::filesystem::path directory;
     std::vector<std::string> layers;                             // diff hexes, all of them
     std::map<std::string, std::filesystem::path> staged_layers;  // by diff hex
@@ -103,7 +111,8 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
 
   struct Trash {
     std::filesystem::path path;
-    CollectionPtr collection;  // none for what was not collected, but released
+    CollectionPtr collection;    // none for what was not collected, but released
+    std::set<std::string> kept;  // of a tree that stays where it is: what others have grafts to
   };
 
   void throw_away_leftovers();
@@ -112,7 +121,11 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
   std::shared_ptr<const Image> hand_out(Known& known);
   void handle_gone(const std::string& digest) noexcept;
   void retire(const std::string& digest);
-  std::vector<std::string> take_away(const std::string& digest, const CollectionPtr& collection);
+  void retire_trees(const Image& gone);
+  void take_away_unused_trees(const CollectionPtr& collection);
+  void remove_tree_but(const std::filesystem::path& tree, std::set<std::string> kept,
+                       const CollectionPtr& collection);
+  Known take_away(const std::string& digest, const CollectionPtr& collection);
   void take_away_all_but(const std::set<std::string>& digests, const CollectionPtr& collection);
   void take_away_unused_layers(const CollectionPtr& collection);
   void retire_unused_layers(const std::vector<std::string>& diff_hexes);
@@ -122,6 +135,7 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
   void remove_trash();
 
   const std::filesystem::path layers_;
+  const std::filesystem::path trees_;
   const std::filesystem::path images_;
   const std::filesystem::path staging_;
   const sys::Log& log_;
@@ -134,6 +148,7 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
   bool removing_ = false;
   bool stopping_ = false;
   std::uint64_t next_name_ = 0;
+  std::uint64_t next_tree_ = 0;
   std::thread remover_;
 };
 

@@ -70,11 +70,8 @@ void check(const ImageSource& source) {
   const json config = config_json(source, sha256_hex(""));
   text_of(config);
   parse_config(config);
-  Image image;
-  image.rootfs = source.layer.directory;
-  image.config = source.config;
   try {
-    check_command(image);
+    check_command(source.config, source.layer.directory);
   } catch (const sys::Refused& refused) {
     // Who may run a file there is another matter here: in the image it belongs to root.
     if (source.layer.keep_owners || refused.code() != "command_not_executable") throw;

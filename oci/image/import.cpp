@@ -9,6 +9,7 @@
 #include "oci/image/refusal.h"
 #include "oci/image/rootfs_composer.h"
 #include "oci/image/tree.h"
+#include "oci/image/tree_sharing.h"
 #include "oci/sys/file.h"
 
 namespace image {
@@ -17,6 +18,8 @@ namespace {
 constexpr mode_t kPrivate = 0700;
 constexpr const char* kUnpack = "unpack";  // the child's root directory
 constexpr const char* kImage = "image";    // what becomes images/<hex>
+constexpr const char* kTree = "tree";      // what becomes trees/<n>
+constexpr const char* kShared = "shared";  // what another tree has as well
 
 std::filesystem::path make_unpack_directory(const std::filesystem::path& staging) {
   sys::make_directory(staging / kUnpack, kPrivate);
@@ -99,11 +102,13 @@ std::shared_ptr<const Image> StreamedImport::compose(const ImagePlan& plan,
                                                      const UnpackReport& report) {
   ImageCatalog::Candidate candidate;
   candidate.directory = staging_.path / kImage;
+  candidate.tree = staging_.path / kTree;
   candidate.layers = hexes_of(plan);
   const ImageCatalog::LayerPins pins(catalog_, candidate.layers);
 
-  sys::make_directory(candidate.directory / "rootfs", kPrivate);
-  RootfsComposer composer(sys::open_directory(candidate.directory / "rootfs"), quota_);
+  sys::make_directory(candidate.directory, kPrivate);
+  sys::make_directory(candidate.tree, kPrivate);
+  RootfsComposer composer(sys::open_directory(candidate.tree), quota_);
   const sys::UniqueFd staging = sys::open_directory(staging_.path);
   for (const PlannedLayer& layer : plan.layers) {
     if (pins.has(layer.diff_hex)) {
@@ -121,6 +126,12 @@ std::shared_ptr<const Image> StreamedImport::compose(const ImagePlan& plan,
   composer.make_mount_points();
   composer.make_working_dir(normal_path(plan.config.working_dir));
 
+  const std::shared_ptr<const Image> nearest = catalog_->nearest(candidate.layers);
+  if (nearest) {
+    sys::make_directory(staging_.path / kShared, kPrivate);
+    candidate.image.grafts = share_directories(candidate.tree, *nearest, staging_.path / kShared);
+  }
+  candidate.image.rootfs = catalog_->new_tree_path();
   candidate.image.digest = plan.digest;
   candidate.image.config = plan.config;
   candidate.image.size_bytes = composer.size_bytes();

@@ -112,15 +112,15 @@ std::string home_of(const Account& account) {
 
 }  // namespace
 
-ProcessUser resolve_user(const Image& image) {
-  const std::string_view spec = image.config.user;
+ProcessUser resolve_user(const ImageConfig& config, const std::filesystem::path& root) {
+  const std::string_view spec = config.user;
   const std::size_t colon = spec.find(':');
   const std::string_view user = spec.substr(0, colon);
   const std::string_view group = colon == std::string_view::npos ? "" : spec.substr(colon + 1);
 
-  const sys::UniqueFd root = sys::open_directory(image.rootfs);
-  const std::string passwd = account_file(root.get(), "/etc/passwd");
-  const std::string groups = account_file(root.get(), "/etc/group");
+  const sys::UniqueFd root_fd = sys::open_directory(root);
+  const std::string passwd = account_file(root_fd.get(), "/etc/passwd");
+  const std::string groups = account_file(root_fd.get(), "/etc/group");
   ProcessUser result;
   const std::optional<Account> account = find_account(passwd, user.empty() ? "0" : user);
   if (account) {

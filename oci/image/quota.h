@@ -70,6 +70,12 @@ constexpr std::uint64_t kUnpackCpuSeconds = 600;
 // The same for putting the layers together, which 500,000 files take a minute for: paths through
 // chains of long symbolic links cost a thousand times as much as others.
 constexpr std::chrono::seconds kComposeCpu{180};
+// Directories that an image shares with another one are mounted where a container runs: so many at
+// most, and none that has fewer directories in it (of 4 KiB each, mostly). Looking for them may
+// take so long; what was not looked at is not shared.
+constexpr std::size_t kGrafts = 32;
+constexpr std::size_t kGraftDirectories = 8;
+constexpr std::chrono::seconds kShareCpu{10};
 // Descriptors of the child: three standard ones and, of each layer, its root, a parent, a file,
 // what is behind.
 constexpr std::uint64_t kUnpackDescriptors = 64;

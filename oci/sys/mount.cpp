@@ -1,10 +1,8 @@
 #include "oci/sys/mount.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
-
-#include <cerrno>
-#include <utility>
 
 #include "oci/sys/error.h"
 
@@ -17,21 +15,27 @@ void enter_private_mounts() {
   }
 }
 
-SealedMount::SealedMount(const std::filesystem::path& from, std::filesystem::path to)
-    : to_(std::move(to)) {
-  if (::mount(from.c_str(), to_.c_str(), nullptr, MS_BIND, nullptr) != 0) {
-    throw_errno("bind mount " + from.string() + " at " + to_.string());
+UniqueFd clone_sealed(int directory_fd) {
+  UniqueFd mount(
+      ::open_tree(directory_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+  if (!mount) throw_errno("open_tree");
+  mount_attr sealed{};
+  sealed.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &sealed, sizeof sealed) != 0) {
+    throw_errno("mount_setattr");
   }
-  constexpr unsigned long kSealed = MS_RDONLY | MS_NOSUID | MS_NODEV;
-  if (::mount(nullptr, to_.c_str(), nullptr, MS_REMOUNT | MS_BIND | kSealed, nullptr) != 0) {
-    const int error = errno;
-    ::umount2(to_.c_str(), MNT_DETACH);
-    throw_errno(error, "remount " + to_.string() + " read-only");
+  return mount;
+}
+
+void attach_mount(int mount_fd, int directory_fd) {
+  if (::move_mount(mount_fd, "", directory_fd, "",
+                   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
+    throw_errno("move_mount");
   }
 }
 
-SealedMount::~SealedMount() {
-  ::umount2(to_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+void detach_mount(const std::filesystem::path& path) noexcept {
+  ::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 }  // namespace sys

@@ -1,8 +1,10 @@
-// Mounts that nobody else sees. Source: mount_namespaces(7), mount(2). Throws std::system_error
-// that names the call and the place.
+// Mounts that nobody else sees. Source: mount_namespaces(7), open_tree(2), move_mount(2),
+// mount_setattr(2); Linux 5.12. Throws std::system_error that names the call.
 #pragma once
 
 #include <filesystem>
+
+#include "oci/sys/unique_fd.h"
 
 namespace sys {
 
@@ -11,18 +13,17 @@ namespace sys {
 // of one thread; those that it starts later share it.
 void enter_private_mounts();
 
-// `from`, seen at `to` (an existing directory) read-only, without devices and without privileges to
-// be gained by exec: set-user-ID bits and file capabilities mean nothing there. Until it is
-// destroyed.
-class SealedMount {
- public:
-  SealedMount(const std::filesystem::path& from, std::filesystem::path to);
-  ~SealedMount();
-  SealedMount(const SealedMount&) = delete;
-  SealedMount& operator=(const SealedMount&) = delete;
+// What is seen in `directory_fd` (O_PATH does), as a mount that is attached nowhere yet: read-only,
+// without devices and without privileges to be gained by exec: set-user-ID bits and file
+// capabilities mean nothing there. What is mounted below the directory is not part of it. It is
+// gone with the descriptor, unless it was attached. Any thread.
+UniqueFd clone_sealed(int directory_fd);
 
- private:
-  std::filesystem::path to_;
-};
+// Attaches a mount to the directory `directory_fd`. The descriptor is the mount's root before and
+// after.
+void attach_mount(int mount_fd, int directory_fd);
+
+// Detaches what is mounted at `path` with all that is mounted below; whoever uses it keeps it.
+void detach_mount(const std::filesystem::path& path) noexcept;
 
 }  // namespace sys

@@ -187,17 +187,21 @@ def measure_disk(directory, archives, sizes, left):
     """Of layers and images; each function's image has a highest layer of its own."""
     tell(f"{sizes.functions} functions")
     with empty_daemon(directory, left) as faasd:
-        trees = [os.path.join(faasd.state_dir, name) for name in ("layers", "images")]
+        trees = [os.path.join(faasd.state_dir, name) for name in ("layers", "trees", "images")]
         free = disk.free_bytes(directory)
         deploy(faasd, archives.plain, "f0")
         if (reply := curl(faasd.ip("f0"))).status != 200:
             raise RuntimeError(f"the imported image does not answer: {reply}")
+        faasd.idle_footprint()
         one, free_with_one = disk.usage(*trees), disk.free_bytes(directory)
         other = os.path.join(directory, "other.tar")
         for number in range(1, sizes.functions):
             write_in_place(other, archives.plain, number)
             deploy(faasd, other, f"f{number}")
         disk.remove(other)
+        if (reply := curl(faasd.ip(f"f{number}"))).status != 200:
+            raise RuntimeError(f"an image that shares directories does not answer: {reply}")
+        faasd.idle_footprint()
         many, free_with_many = disk.usage(*trees), disk.free_bytes(directory)
     return {
         "functions": sizes.functions,

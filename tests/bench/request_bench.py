@@ -115,10 +115,11 @@ def bundle_config(faasd, address):
         pattern = os.path.join(faasd.run_dir, "**", "config.json")
         with open(glob.glob(pattern, recursive=True)[0], encoding="utf-8") as file:
             config = json.load(file)
-        # What only faasd sees of a root filesystem is a read-only mount of what lies in its store.
-        view = os.path.join(faasd.run_dir, "images")
-        config["root"] = {"readonly": True, "path": config["root"]["path"].replace(
-            view, os.path.join(faasd.state_dir, "images"), 1)}
+        # Only faasd sees its mount of a root filesystem; this image shares nothing with another,
+        # so what lies in the store is all of it.
+        name = os.path.basename(config["root"]["path"]).rpartition(".")[0]
+        tree = faasd.api("GET", "/api/list")[2][name]["rootfs"]
+        config["root"] = {"readonly": True, "path": tree}
         held.sendall(REQUEST)
         read_to_end(held)
     return config

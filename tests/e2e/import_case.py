@@ -17,7 +17,7 @@ from image_tree import tree_of_directory
 IMPORT_S = 60  # the largest of all takes 10 s on an idle machine
 MOUNT_POINTS = ("proc", "sys", "dev", "tmp")
 # What an import may add to; everything below that was there before stays as it was.
-GROWING = (b"images", b"layers", b"functions", b"staging")
+GROWING = (b"images", b"layers", b"trees", b"functions", b"staging")
 
 
 def image(*layers, **config):

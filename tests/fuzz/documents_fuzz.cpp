@@ -170,10 +170,11 @@ void parse_image_config(std::string_view text) {
 }
 
 void decode_record(const std::string& text) {
-  const image::ImageRecord record = image::decode_image_record(text);
+  const image::ImageRecord record = image::decode_image_record(text, "/trees");
   for (const std::string& hex : record.layers) {
     fuzz::require(image::is_sha256_hex(hex), "a layer of image.json is a digest");
   }
+  fuzz::require(record.image.rootfs.parent_path() == "/trees", "a tree lies among the trees");
   require_bounded(record.image.config);
 }
 

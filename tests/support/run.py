@@ -334,6 +334,8 @@ def main():
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     machine.become_subreaper()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # A shell's background job ignores it, and so would everything that is started from here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     before = MachineSnapshot()
     temp_dir = tempfile.mkdtemp(prefix="faasd-test-")
     os.chmod(temp_dir, 0o755)  # some tests let another user in, up to what they test

@@ -162,7 +162,8 @@ TEST_CASE("an image that cannot be read is set aside until it is imported again"
   Store store;
   const Outcome one = store.import(kOne);
   REQUIRE(one.image);
-  std::ofstream(one.image->rootfs.parent_path() / "image.json") << "{\"digest\": 1";
+  std::ofstream(store.state() / "images" / one.image->digest.substr(7) / "image.json")
+      << "{\"digest\": 1";
   store.reopen();
   CHECK(code_of_open(store, one.image->digest) == "unknown_image");
   CHECK(std::filesystem::exists(one.image->rootfs / "one"));

@@ -46,7 +46,7 @@ class Rootfs {
   std::string user(const std::string& spec) {
     image_.config.user = spec;
     try {
-      const image::ProcessUser user = image::resolve_user(image_);
+      const image::ProcessUser user = image::resolve_user(image_.config, image_.rootfs);
       std::string text =
           std::to_string(user.uid) + ":" + std::to_string(user.gid) + " " + user.home;
       for (const gid_t gid : user.additional_gids) text += " " + std::to_string(gid);
@@ -59,7 +59,7 @@ class Rootfs {
   std::string command(const std::vector<std::string>& argv) {
     image_.config.cmd = argv;
     try {
-      image::check_command(image_);
+      image::check_command(image_.config, image_.rootfs);
       return "ok";
     } catch (const sys::Refused& refused) {
       return refused.code();
@@ -69,7 +69,7 @@ class Rootfs {
   std::string working_dir(const std::string& path) {
     image_.config.working_dir = path;
     try {
-      return image::resolve_working_dir(image_);
+      return image::resolve_working_dir(image_.config, image_.rootfs);
     } catch (const sys::Refused& refused) {
       return refused.code();
     }

@@ -42,7 +42,7 @@ TEST_CASE("a saved image becomes a root filesystem, named by the digest of its c
   REQUIRE(outcome.code == "");
   const image::Image& image = *outcome.image;
   CHECK(image.digest.starts_with("sha256:"));
-  CHECK(image.rootfs == store.state() / "images" / image.digest.substr(7) / "rootfs");
+  CHECK(image.rootfs.parent_path() == store.state() / "trees");
   CHECK(read(image.rootfs / "bin/hello") == "#!");
   CHECK(image.config.command() == std::vector<std::string>{"/bin/hello"});
   CHECK(image.config.env == std::vector<std::string>{"A=b"});
@@ -53,7 +53,7 @@ TEST_CASE("a saved image becomes a root filesystem, named by the digest of its c
   }
   CHECK(stat_of(image.rootfs / "tmp").st_mode == (S_IFDIR | 01777));
   CHECK(stat_of(image.rootfs / "control.sock").st_mode == (S_IFREG | 0644));
-  CHECK(std::filesystem::exists(image.rootfs.parent_path() / "image.json"));
+  CHECK(std::filesystem::exists(store.state() / "images" / image.digest.substr(7) / "image.json"));
 }
 
 TEST_CASE("every layout of members is read: any order, gzip layers, blobs, odd pieces") {
