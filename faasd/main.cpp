@@ -46,12 +46,12 @@ int serve_until_signal(const Options& options) {
                listeners.take());
   control::Shutdown shutdown(loop, log, dispatcher, options.drain_timeout, [&] {
     api.set_ready(false);
+    images.stop_imports();
     sys::notify_service_manager("STOPPING=1");
   });
   const auto signal_watch = signals.watch(loop, [&](int number) { shutdown.on_signal(number); });
   const sys::StrayReaper strays(loop);
   api.start();
-  api.set_ready(true);
   log.announce("ready", {{"socket", listeners.socket().string()},
                          {"listen", listeners.tcp_address()},
                          {"subnet", options.subnet}});

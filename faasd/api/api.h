@@ -29,7 +29,11 @@ class Api {
   Api(control::Operator& op, const sys::Log& log, const ApiOptions& options,
       std::vector<sys::UniqueFd> listeners);
 
-  void start() { server_.start(); }
+  // Ready from now on, until it is told otherwise.
+  void start() {
+    server_.start();
+    set_ready(true);
+  }
   void set_ready(bool ready) noexcept { routes_.set_ready(ready); }
   // HttpServer::stop; the destructor stops without grace.
   void stop(std::chrono::milliseconds grace) { server_.stop(grace); }

@@ -1,5 +1,6 @@
 #include "oci/image/image_store.h"
 
+#include <stop_token>
 #include <utility>
 
 #include "oci/image/image_catalog.h"
@@ -15,6 +16,7 @@ struct ImageStore::State {
   Quota quota;
   std::chrono::milliseconds unpack_patience;
   LayerRequests requests{catalog};
+  std::stop_source stop{};
 };
 
 ImageStore::ImageStore(const std::filesystem::path& state_dir, const sys::Log& log,
@@ -34,13 +36,20 @@ LayerAnswer ImageStore::request_layers(const std::vector<std::string>& diff_ids)
 std::unique_ptr<Import> ImageStore::begin_import(const Selection& selection,
                                                  const std::string& layer_request) {
   check_selection(selection);
+  if (state_->stop.stop_requested()) refuse_while_stopping();
   try {
     return std::make_unique<StreamedImport>(state_->catalog, state_->log, state_->unpack_program,
                                             selection, state_->requests.claim(layer_request),
-                                            state_->quota, state_->unpack_patience);
+                                            state_->quota, state_->unpack_patience,
+                                            state_->stop.get_token());
   } catch (const std::exception& error) {
     throw refusal_of(error);
   }
+}
+
+void ImageStore::stop_imports() {
+  state_->stop.request_stop();
+  state_->requests.stop();
 }
 
 std::shared_ptr<const Image> ImageStore::open(const std::string& digest) {

@@ -67,6 +67,9 @@ class ImageStore {
   std::unique_ptr<Import> begin_import(const Selection& selection = {},
                                        const std::string& layer_request = {});
 
+  // Imports on their way end at once, refused as "stopping"; later ones are not begun.
+  void stop_imports();
+
   // An image that an earlier import stored. Throws sys::Refused(not_found, "unknown_image").
   std::shared_ptr<const Image> open(const std::string& digest);
 

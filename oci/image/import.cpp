@@ -61,14 +61,16 @@ StreamedImport::Staging::~Staging() {
 StreamedImport::StreamedImport(std::shared_ptr<ImageCatalog> catalog, const sys::Log& log,
                                const std::filesystem::path& unpack_program, Selection selection,
                                std::shared_ptr<LayerRequests::Request> layer_request,
-                               const Quota& quota, std::chrono::milliseconds patience)
+                               const Quota& quota, std::chrono::milliseconds patience,
+                               const std::stop_token& stop)
     : catalog_(std::move(catalog)),
       log_(log),
       selection_(std::move(selection)),
       layer_request_(std::move(layer_request)),
       quota_(quota),
+      stop_(stop),
       staging_(*catalog_),
-      process_(unpack_program, make_unpack_directory(staging_.path), quota, patience) {}
+      process_(unpack_program, make_unpack_directory(staging_.path), quota, patience, stop) {}
 
 void StreamedImport::write(std::string_view bytes) {
   try {
@@ -108,7 +110,7 @@ std::shared_ptr<const Image> StreamedImport::compose(const ImagePlan& plan,
 
   sys::make_directory(candidate.directory, kPrivate);
   sys::make_directory(candidate.tree, kPrivate);
-  RootfsComposer composer(sys::open_directory(candidate.tree), quota_);
+  RootfsComposer composer(sys::open_directory(candidate.tree), quota_, stop_);
   const sys::UniqueFd staging = sys::open_directory(staging_.path);
   for (const PlannedLayer& layer : plan.layers) {
     if (pins.has(layer.diff_hex)) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 #include <string_view>
 
 #include "oci/image/image_catalog.h"
@@ -24,7 +25,7 @@ class StreamedImport final : public Import {
   StreamedImport(std::shared_ptr<ImageCatalog> catalog, const sys::Log& log,
                  const std::filesystem::path& unpack_program, Selection selection,
                  std::shared_ptr<LayerRequests::Request> layer_request, const Quota& quota,
-                 std::chrono::milliseconds patience);
+                 std::chrono::milliseconds patience, const std::stop_token& stop);
 
   void write(std::string_view bytes) override;
   std::shared_ptr<const Image> finish() override;
@@ -49,6 +50,7 @@ class StreamedImport final : public Import {
   const Selection selection_;
   const std::shared_ptr<LayerRequests::Request> layer_request_;
   const Quota quota_;
+  const std::stop_token stop_;
   Staging staging_;
   UnpackProcess process_;  // gone before the directory that it writes to
 };

@@ -73,6 +73,7 @@ struct LayerRequests::State {
   std::map<std::string, Unclaimed> unclaimed;  // by id
   std::map<std::string, unsigned> coming;      // layers by diff hex, and how many bring them
   std::size_t waiters = 0;
+  bool stopping = false;
 };
 
 class LayerRequests::Request {
@@ -134,9 +135,8 @@ LayerAnswer LayerRequests::ask(const std::vector<std::string>& diff_ids) {
       lock.lock();
       continue;
     }
-    if (!state_->is_coming(hexes) || Clock::now() >= patience || state_->waiters >= kLayerWaiters) {
-      break;
-    }
+    const bool may_wait = !state_->stopping && state_->waiters < kLayerWaiters;
+    if (!state_->is_coming(hexes) || Clock::now() >= patience || !may_wait) break;
     ++state_->waiters;
     state_->changed.wait_until(lock, state_->next_deadline(patience));
     --state_->waiters;
@@ -149,6 +149,12 @@ LayerAnswer LayerRequests::ask(const std::vector<std::string>& diff_ids) {
   for (const std::string& hex : request->missing()) answer.missing.push_back("sha256:" + hex);
   state_->unclaimed[answer.request] = {request, Clock::now() + kRequestPatience};
   return answer;
+}
+
+void LayerRequests::stop() {
+  const std::lock_guard lock(state_->mutex);
+  state_->stopping = true;
+  state_->changed.notify_all();
 }
 
 std::shared_ptr<LayerRequests::Request> LayerRequests::claim(const std::string& id) {

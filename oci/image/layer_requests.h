@@ -29,6 +29,9 @@ class LayerRequests {
   // sender's to bring as well.
   LayerAnswer ask(const std::vector<std::string>& diff_ids);
 
+  // Nobody waits any more, now and later.
+  void stop();
+
   // A request lives as long as somebody has it; unclaimed it is dropped after kRequestPatience.
   class Request;
   // Empty if there is no such request (any more).

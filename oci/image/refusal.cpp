@@ -33,6 +33,11 @@ void refuse_too_large(const std::string& what, std::uint64_t limit, const std::s
       what + ": more than " + std::to_string(limit) + " " + unit + " are not accepted");
 }
 
+void refuse_while_stopping() {
+  throw sys::Refused(sys::Refusal::unavailable, "stopping",
+                     "faasd is stopping; deploy again when it is back");
+}
+
 sys::Refused refusal_of(const std::exception& error) {
   if (const auto* refused = dynamic_cast<const sys::Refused*>(&error)) return *refused;
   const auto* failed = dynamic_cast<const std::system_error*>(&error);

@@ -19,6 +19,9 @@ std::string printable(std::string_view text);
 [[noreturn]] void refuse_too_large(const std::string& what, std::uint64_t limit,
                                    const std::string& unit);
 
+// Refusal::unavailable, "stopping": the daemon ends.
+[[noreturn]] void refuse_while_stopping();
+
 // The Refused for a kernel call that failed while an image was on its way: a full disk is the
 // caller's to know, the rest is ours.
 sys::Refused refusal_of(const std::exception& error);

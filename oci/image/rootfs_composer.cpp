@@ -58,8 +58,8 @@ struct RootfsComposer::Names {
   std::vector<std::string> entries;  // everything else
 };
 
-RootfsComposer::RootfsComposer(sys::UniqueFd root, const Quota& quota)
-    : root_(std::move(root)), quota_(quota), cpu_before_(sys::thread_cpu_time()) {
+RootfsComposer::RootfsComposer(sys::UniqueFd root, const Quota& quota, const std::stop_token& stop)
+    : root_(std::move(root)), quota_(quota), stop_(stop), cpu_before_(sys::thread_cpu_time()) {
   set_owner_and_mode(root_.get(), {0, 0, kDirectoryMode, {}});
 }
 
@@ -131,6 +131,7 @@ std::vector<std::string> RootfsComposer::merge_names(int from_fd, int to_fd,
 }
 
 void RootfsComposer::charge(std::size_t names) {
+  if (stop_.stop_requested()) refuse_while_stopping();
   names_ += names;
   if (names_ > quota_.entries) {
     refuse_too_large("the image", quota_.entries, "files and directories in all its layers");

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,9 @@ class RootfsComposer {
  public:
   // `root` is an empty directory. At most quota.unpacked_bytes are copied where an inode can take
   // no further name. Layers that were unpacked by an earlier import count against quota.entries and
-  // quota.unpacked_bytes like others, and together they may cost kComposeCpu of this thread.
-  RootfsComposer(sys::UniqueFd root, const Quota& quota);
+  // quota.unpacked_bytes like others, and together they may cost kComposeCpu of this thread. A stop
+  // that is requested ends it with a refusal.
+  RootfsComposer(sys::UniqueFd root, const Quota& quota, const std::stop_token& stop = {});
 
   void apply_layer(int layer_fd);
 
@@ -56,6 +58,7 @@ class RootfsComposer {
 
   sys::UniqueFd root_;
   const Quota& quota_;
+  const std::stop_token stop_;
   const std::chrono::nanoseconds cpu_before_;
   std::uint64_t names_ = 0;
   std::uint64_t size_bytes_ = 0;

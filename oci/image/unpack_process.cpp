@@ -49,9 +49,10 @@ class NoSigpipe {
 
 UnpackProcess::UnpackProcess(const std::filesystem::path& program,
                              const std::filesystem::path& staging_dir, const Quota& quota,
-                             std::chrono::milliseconds patience)
-    : quota_(quota), patience_(patience) {
+                             std::chrono::milliseconds patience, const std::stop_token& stop)
+    : quota_(quota), patience_(patience), stop_(stop) {
   spawn(program, staging_dir);
+  on_stop_.emplace(stop_, [this] { sys::send_signal(watched_.get(), SIGKILL); });
   postpone();
   watchdog_ = std::thread([this] { watch(); });
   try {
@@ -166,6 +167,7 @@ UnpackReport UnpackProcess::finish() {
   // watchdog comes.
   const std::string ending = reap();
   stop_watching();
+  if (stop_.stop_requested()) refuse_while_stopping();
   if (killed_) {
     throw sys::Refused(sys::Refusal::failed, "unpack_timeout",
                        "the unpacking process did nothing for " +

@@ -1,15 +1,17 @@
 // The daemon's end of one unpacking process: started confined (unpack_main), fed through a pipe,
 // heard at the end. The archive passes through as it comes; nothing of it is kept or looked at
 // here. A watchdog kills a child that takes nothing, or does not end, within kUnpackPatience, and
-// with it every wait in this class ends. Destroyed: the child is killed and reaped. Throws
-// sys::Refused with the child's own reason. One thread.
+// with it every wait in this class ends; a requested stop does so at once. Destroyed: the child is
+// killed and reaped. Throws sys::Refused with the child's own reason. One thread.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -26,7 +28,8 @@ class UnpackProcess {
   // `program` is run as `program unpack-image <staging_dir>`. The layers come to
   // <staging_dir>/layers.
   UnpackProcess(const std::filesystem::path& program, const std::filesystem::path& staging_dir,
-                const Quota& quota, std::chrono::milliseconds patience);
+                const Quota& quota, std::chrono::milliseconds patience,
+                const std::stop_token& stop);
   ~UnpackProcess();
   UnpackProcess(const UnpackProcess&) = delete;
   UnpackProcess& operator=(const UnpackProcess&) = delete;
@@ -57,6 +60,8 @@ class UnpackProcess {
   bool stopping_ = false;
   bool killed_ = false;
   std::thread watchdog_;
+  const std::stop_token stop_;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
 };
 
 }  // namespace image

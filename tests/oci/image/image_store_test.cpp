@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "oci/sys/error.h"
 #include "tests/oci/image/archive_builder.h"
@@ -40,7 +41,7 @@ const std::string kTwo = docker_save({{file("base")}, {file("two")}});
 TEST_CASE("the store's directories are for root alone") {
   NEEDS_ROOT();
   Store store;
-  for (const char* name : {"layers", "images", "staging"}) {
+  for (const char* name : {"layers", "trees", "images", "staging"}) {
     struct stat st {};
     REQUIRE(::lstat((store.state() / name).c_str(), &st) == 0);
     CHECK(st.st_mode == (S_IFDIR | 0700));
@@ -259,4 +260,41 @@ TEST_CASE("all images but those that are named are released") {
   CHECK(code_of_open(store, other) == "unknown_image");
   CHECK(entries(store.state() / "layers") == 2);
   CHECK(std::filesystem::exists(unreadable));  // for people to look at
+}
+
+TEST_CASE("imports on their way end when they are stopped, and leave nothing") {
+  NEEDS_ROOT();
+  Store store;
+  const auto code = [](const auto& step) -> std::string {
+    try {
+      step();
+      return "";
+    } catch (const sys::Refused& refused) {
+      return refused.code();
+    }
+  };
+  auto half_sent = store.store()->begin_import();
+  half_sent->write(std::string_view(kOne).substr(0, kOne.size() / 2));
+  auto whole = store.store()->begin_import();
+  whole->write(kTwo);
+  store.store()->stop_imports();
+  CHECK(code([&] { half_sent->finish(); }) == "stopping");
+  CHECK(code([&] { whole->finish(); }) == "stopping");
+  CHECK(code([&] { store.store()->begin_import(); }) == "stopping");
+  half_sent.reset();
+  whole.reset();
+  store.store()->settle();
+  for (const char* name : {"layers", "images", "trees", "staging"}) {
+    CHECK(entries(store.state() / name) == 0);
+  }
+}
+
+TEST_CASE("nobody waits for layers that somebody else brings once imports are stopped") {
+  NEEDS_ROOT();
+  Store store;
+  const std::string diff_id = "sha256:" + std::string(64, 'a');
+  const image::LayerAnswer first = store.store()->request_layers({diff_id});
+  std::thread waiting([&] { CHECK(store.store()->request_layers({diff_id}).missing.size() == 1); });
+  store.store()->stop_imports();
+  waiting.join();
 }
