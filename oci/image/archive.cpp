@@ -265,6 +265,7 @@ std::string TarStream::damaged_code() const {
 
 void TarStream::fail(archive* reader) {
   if (pending_) std::rethrow_exception(std::exchange(pending_, nullptr));
+  if (archive_errno(reader) == ENOMEM) refuse_memory();
   const std::string reason = text_or_empty(archive_error_string(reader));
   if (role_ == Role::upload && entries_ == 0) {
     refuse("not_an_archive",

@@ -19,11 +19,14 @@ std::string printable(std::string_view text);
 [[noreturn]] void refuse_too_large(const std::string& what, std::uint64_t limit,
                                    const std::string& unit);
 
+// Refusal::too_large, "too_much_memory": of the unpacking process.
+[[noreturn]] void refuse_memory();
+
 // Refusal::unavailable, "stopping": the daemon ends.
 [[noreturn]] void refuse_while_stopping();
 
-// The Refused for a kernel call that failed while an image was on its way: a full disk is the
-// caller's to know, the rest is ours.
+// The Refused for a call that failed while an image was on its way: a full disk is the caller's to
+// know, and what took too much memory; the rest is ours.
 sys::Refused refusal_of(const std::exception& error);
 
 }  // namespace image

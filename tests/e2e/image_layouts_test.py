@@ -3,6 +3,7 @@ and answers, whatever stands in which order and however it is packed."""
 
 import contextlib
 import hashlib
+import lzma
 import os
 import random
 import shutil
@@ -95,6 +96,10 @@ class AnArchive(LayoutTestCase):
                     self.assert_is("app", rewritten(archive, random.Random(seed).shuffle))
             with self.subTest(name, order="reversed"):
                 self.assert_is("app", rewritten(archive, lambda members: members.reverse()))
+
+    def test_that_takes_too_much_memory_to_unpack_is_refused(self):
+        self.assert_refused(lzma.compress(described("app").build(), preset=9),
+                            words=("more than 60 MiB of memory",))
 
     def test_packed_as_a_whole_answers(self):
         for name, archive in (("docker-archive", described("app").build()),
