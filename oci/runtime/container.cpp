@@ -1,5 +1,7 @@
 #include "oci/runtime/container.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -75,6 +77,12 @@ json seccomp() {
                   {"args",
                    {{{"index", 1}, {"value", linger.level}, {"op", "SCMP_CMP_EQ"}},
                     {{"index", 2}, {"value", linger.name}, {"op", "SCMP_CMP_EQ"}}}}});
+  // Inodes are shared by images: a lease on one makes every other container's open(2) of it wait
+  // for a minute, and the root of a container owns what the root of all others does.
+  list.push_back({{"names", {"fcntl"}},
+                  {"action", "SCMP_ACT_ERRNO"},
+                  {"errnoRet", EPERM},
+                  {"args", {{{"index", 1}, {"value", F_SETLEASE}, {"op", "SCMP_CMP_EQ"}}}}});
   list.push_back({{"names", {"io_uring_setup", "io_uring_enter", "io_uring_register"}},
                   {"action", "SCMP_ACT_ERRNO"},
                   {"errnoRet", ENOSYS}});
