@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -14,8 +13,11 @@ namespace runtime {
 namespace {
 
 constexpr mode_t kPrivate = 0700;
+using Clock = std::chrono::steady_clock;
 // Mounting takes less than a millisecond; what is called now and then should not pay it each time.
+// A hundred mounts more make every launch some milliseconds slower.
 constexpr std::chrono::minutes kIdle{10};
+constexpr std::size_t kIdleViews = 16;
 constexpr std::chrono::minutes kLookEvery{1};
 
 // Grafts lead to directories, and no image can have put a link there since.
@@ -51,20 +53,16 @@ RootfsView::Mounted::~Mounted() {
   std::filesystem::remove(path_, ignored);
 }
 
-RootfsView::RootfsView(std::shared_ptr<const image::Image> image, std::filesystem::path path)
-    : image_(std::move(image)), path_(std::move(path)) {}
+RootfsView::RootfsView(RootfsViews& views, std::shared_ptr<const image::Image> image,
+                       std::filesystem::path path)
+    : views_(views), image_(std::move(image)), path_(std::move(path)) {}
 
-std::shared_ptr<const RootfsView::Mounted> RootfsView::use() {
-  const std::lock_guard lock(mutex_);
-  if (!mounted_) mounted_ = std::make_shared<const Mounted>(*image_, path_);
-  used_ = std::chrono::steady_clock::now();
-  return mounted_;
+RootfsView::~RootfsView() {
+  views_.forget(*this);
 }
 
-void RootfsView::drop_if_unused_since(std::chrono::steady_clock::time_point time) {
-  const std::lock_guard lock(mutex_);
-  // Nobody else can come by a pointer meanwhile: copies are made of ours, under the lock.
-  if (mounted_ && used_ < time && mounted_.use_count() == 1) mounted_.reset();
+std::shared_ptr<const RootfsView::Mounted> RootfsView::use() {
+  return views_.use(*this);
 }
 
 RootfsViews::RootfsViews(sys::EventLoop& loop, std::filesystem::path mount_points)
@@ -72,7 +70,7 @@ RootfsViews::RootfsViews(sys::EventLoop& loop, std::filesystem::path mount_point
   sys::enter_private_mounts();
   sys::remove_tree(mount_points_);  // empty directories of a daemon that was killed
   sys::make_directory(mount_points_, kPrivate);
-  timer_ = loop_.after(kLookEvery, [this] { drop_idle(); });
+  timer_ = loop_.after(kLookEvery, [this] { look_for_idle(); });
 }
 
 RootfsViews::~RootfsViews() {
@@ -82,25 +80,54 @@ RootfsViews::~RootfsViews() {
 
 std::shared_ptr<RootfsView> RootfsViews::make(const std::string& name,
                                               std::shared_ptr<const image::Image> image) {
-  const std::lock_guard lock(mutex_);
-  const std::filesystem::path path = mount_points_ / (name + "." + std::to_string(next_++));
-  auto view = std::make_shared<RootfsView>(std::move(image), path);
-  std::erase_if(views_, [](const auto& each) { return each.expired(); });
-  views_.push_back(view);
-  return view;
+  return std::make_shared<RootfsView>(*this, std::move(image),
+                                      mount_points_ / (name + "." + std::to_string(next_++)));
 }
 
-void RootfsViews::drop_idle() {
-  std::vector<std::weak_ptr<RootfsView>> views;
+std::shared_ptr<const RootfsView::Mounted> RootfsViews::use(RootfsView& view) {
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<const RootfsView::Mounted> mounted = view.mounted_;
+  if (mounted) {
+    mounted_.remove(&view);
+  } else {
+    mounted = std::make_shared<const RootfsView::Mounted>(*view.image_, view.path_);
+  }
+  mounted_.push_front(&view);
+  view.mounted_ = mounted;
+  view.used_ = Clock::now();
+  drop_unused(kIdleViews, view.used_ - kIdle);
+  return mounted;
+}
+
+void RootfsViews::forget(RootfsView& view) {
+  const std::lock_guard lock(mutex_);
+  if (view.mounted_) mounted_.remove(&view);
+  view.mounted_.reset();
+}
+
+// Of those that nobody uses, the ones used last stay, and they not if they were used before
+// `since`.
+void RootfsViews::drop_unused(std::size_t how_many_may_stay, Clock::time_point since) {
+  std::size_t unused = 0;
+  for (auto it = mounted_.begin(); it != mounted_.end();) {
+    RootfsView& view = **it;
+    // Nobody else can come by a pointer meanwhile: copies are made of ours, under the lock.
+    const bool is_unused = view.mounted_.use_count() == 1;
+    if (is_unused && (++unused > how_many_may_stay || view.used_ < since)) {
+      view.mounted_.reset();
+      it = mounted_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void RootfsViews::look_for_idle() {
   {
     const std::lock_guard lock(mutex_);
-    views = views_;
+    drop_unused(kIdleViews, Clock::now() - kIdle);
   }
-  const auto time = std::chrono::steady_clock::now() - kIdle;
-  for (const auto& each : views) {
-    if (const std::shared_ptr<RootfsView> view = each.lock()) view->drop_if_unused_since(time);
-  }
-  timer_ = loop_.after(kLookEvery, [this] { drop_idle(); });
+  timer_ = loop_.after(kLookEvery, [this] { look_for_idle(); });
 }
 
 }  // namespace runtime

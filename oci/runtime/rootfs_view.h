@@ -6,21 +6,24 @@
 // Throws std::system_error.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "oci/image/image.h"
 #include "oci/sys/event_loop.h"
 
 namespace runtime {
 
-// One image, seen at a directory of its own. It is mounted when it is first used, and stays so
-// until it has not been used for a while: a function that nobody calls has no mount. Any thread.
+class RootfsViews;
+
+// One image, seen at a directory of its own. It is mounted when it is used, and stays so for a
+// while: a function that nobody calls has no mount. Any thread.
 class RootfsView {
  public:
   // A mounted root filesystem. Whoever starts a container holds it until the container is gone.
@@ -36,21 +39,28 @@ class RootfsView {
     std::filesystem::path path_;
   };
 
-  RootfsView(std::shared_ptr<const image::Image> image, std::filesystem::path path);
+  RootfsView(RootfsViews& views, std::shared_ptr<const image::Image> image,
+             std::filesystem::path path);
+  ~RootfsView();
+  RootfsView(const RootfsView&) = delete;
+  RootfsView& operator=(const RootfsView&) = delete;
 
   std::shared_ptr<const Mounted> use();
-  void drop_if_unused_since(std::chrono::steady_clock::time_point time);
 
  private:
+  friend class RootfsViews;
+
+  RootfsViews& views_;
   const std::shared_ptr<const image::Image> image_;
   const std::filesystem::path path_;
-  std::mutex mutex_;
+  // Guarded by the views' mutex.
   std::shared_ptr<const Mounted> mounted_;
   std::chrono::steady_clock::time_point used_;
 };
 
 // Makes the views, in a mount namespace that it enters with the whole process, so it is made before
-// the first thread. Drops the mounts of those that are idle. Outlives what it makes; owned by main.
+// the first thread. Every container starts with a copy of that namespace: mounts cost all of them
+// time, so those that nobody uses are few, and go after a while. Outlives the views; owned by main.
 // `make` may be called by any thread.
 class RootfsViews {
  public:
@@ -65,14 +75,19 @@ class RootfsViews {
                                    std::shared_ptr<const image::Image> image);
 
  private:
-  void drop_idle();
+  friend class RootfsView;
+
+  std::shared_ptr<const RootfsView::Mounted> use(RootfsView& view);
+  void forget(RootfsView& view);
+  void drop_unused(std::size_t how_many_may_stay, std::chrono::steady_clock::time_point since);
+  void look_for_idle();
 
   sys::EventLoop& loop_;
   const std::filesystem::path mount_points_;
   sys::EventLoop::Timer timer_;
-  std::mutex mutex_;
-  std::vector<std::weak_ptr<RootfsView>> views_;
-  std::uint64_t next_ = 0;
+  std::atomic<std::uint64_t> next_ = 0;
+  std::mutex mutex_;                // guards what follows, and every mounting and unmounting
+  std::list<RootfsView*> mounted_;  // the one used last in front
 };
 
 }  // namespace runtime
