@@ -10,11 +10,14 @@
 #include "oci/image/tree_sharing.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
+#include "oci/sys/random.h"
 
 namespace image {
 namespace {
 
 constexpr mode_t kPrivate = 0700;
+
+constexpr std::size_t kTreeNameBytes = 8;
 
 constexpr const char* kDigestPrefix = "sha256:";
 
@@ -82,9 +85,6 @@ ImageCatalog::~ImageCatalog() {
 
 void ImageCatalog::load_images() {
   const std::lock_guard lock(mutex_);
-  for (const std::string& name : sys::list_directory(trees_)) {
-    next_tree_ = std::max(next_tree_, number_of(name).value_or(0) + 1);
-  }
   for (const std::string& name : hexes_in(images_)) load_image(name);
   take_away_unused_trees(nullptr);
   take_away_unused_layers(nullptr);
@@ -126,9 +126,8 @@ std::filesystem::path ImageCatalog::layer_path(const std::string& diff_hex) cons
   return layers_ / diff_hex;
 }
 
-std::filesystem::path ImageCatalog::new_tree_path() {
-  const std::lock_guard lock(mutex_);
-  return trees_ / std::to_string(next_tree_++);
+std::filesystem::path ImageCatalog::new_tree_path() const {
+  return trees_ / sys::random_hex(kTreeNameBytes);
 }
 
 std::shared_ptr<const Image> ImageCatalog::nearest(const std::vector<std::string>& diff_hexes) {
@@ -311,7 +310,7 @@ void ImageCatalog::take_away_unused_trees(const CollectionPtr& collection) {
   }
   for (const std::string& name : sys::list_directory(trees_)) {
     const std::filesystem::path tree = trees_ / name;
-    if (!owned.contains(tree) && number_of(name)) remove_tree_but(tree, kept[tree], collection);
+    if (!owned.contains(tree)) remove_tree_but(tree, kept[tree], collection);
   }
 }
 

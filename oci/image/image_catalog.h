@@ -5,7 +5,7 @@
 // Thread-safe. Throws std::system_error, sys::Refused.
 //
 //   <state>/layers/<diff-id hex>/          one layer, unpacked, whiteouts as files
-//   <state>/trees/<n>/                     a root filesystem, composed of layers by hard links
+//   <state>/trees/<random hex>/            a root filesystem, composed of layers by hard links
 //   <state>/images/<digest hex>/image.json an image: its config, layers, tree, grafts
 //   <state>/staging/<n>/                   imports and trash
 #pragma once
@@ -61,8 +61,9 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
 
   std::filesystem::path layer_path(const std::string& diff_hex) const;
 
-  // Where the tree of a new image will be; a name that is used once.
-  std::filesystem::path new_tree_path();
+  // Where the tree of a new image will be. A name that was never used: nothing that still has an
+  // old one's name can come to mean another.
+  std::filesystem::path new_tree_path() const;
 
   // The image here that has the most layers in common with this one, from the lowest up; empty if
   // none has the lowest. What grafts a new image takes from it stays while the pointer is held.
@@ -148,7 +149,6 @@ class ImageCatalog : public std::enable_shared_from_this<ImageCatalog> {
   bool removing_ = false;
   bool stopping_ = false;
   std::uint64_t next_name_ = 0;
-  std::uint64_t next_tree_ = 0;
   std::thread remover_;
 };
 

@@ -12,10 +12,10 @@ using nlohmann::json;
 
 namespace {
 
-// One path component of digits: see ImageCatalog::new_tree_name.
+// One path component: see ImageCatalog::new_tree_path.
 std::filesystem::path tree_in(const json& object, const std::filesystem::path& trees) {
   const std::string name = object.at("tree").get<std::string>();
-  if (name.empty() || name.find_first_not_of("0123456789") != std::string::npos) {
+  if (name.empty() || name.find_first_not_of("0123456789abcdef") != std::string::npos) {
     throw json::other_error::create(501, "a tree is none", &object);
   }
   return trees / name;

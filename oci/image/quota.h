@@ -73,7 +73,7 @@ constexpr std::chrono::seconds kComposeCpu{180};
 // Directories that an image shares with another one are mounted where a container runs: so many at
 // most, and none that has fewer directories in it (of 4 KiB each, mostly). Looking for them may
 // take so long; what was not looked at is not shared.
-constexpr std::size_t kGrafts = 32;
+constexpr std::size_t kGrafts = 8;
 constexpr std::size_t kGraftDirectories = 8;
 constexpr std::chrono::seconds kShareCpu{10};
 // Descriptors of the child: three standard ones and, of each layer, its root, a parent, a file,
@@ -92,6 +92,8 @@ constexpr std::size_t kNameBytes = 255;
 constexpr std::size_t kPathBytes = 4095;
 constexpr std::size_t kXattrNameBytes = 255;
 constexpr std::size_t kXattrValueBytes = 65536;
+// The names of one directory together: they are held in memory. 200,000 names of 40 bytes.
+constexpr std::size_t kDirectoryNamesBytes = 8U << 20;
 // Symbolic links in one path, as in path_resolution(7).
 constexpr int kLinksInPath = 40;
 

@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "oci/image/entry_path.h"
@@ -76,6 +79,22 @@ sys::UniqueFd RootfsComposer::open_target(const std::string& path) const {
   return std::move(*fd);
 }
 
+// Links of the layers below may lead anywhere in the tree, so what is shallow in a layer can come
+// to lie deep: all who walk the tree later count on the bound.
+void RootfsComposer::check_depth(int directory_fd) const {
+  std::string path;
+  try {
+    path = path_in_root(root_.get(), directory_fd);
+  } catch (const std::system_error& error) {
+    if (error.code().value() != ENAMETOOLONG) throw;
+    refuse_too_large("a path through symbolic links", kPathBytes, "bytes");
+  }
+  const auto depth = static_cast<std::uint64_t>(std::count(path.begin(), path.end(), '/'));
+  if (depth > quota_.path_depth) {
+    refuse_too_large("a path through symbolic links", quota_.path_depth, "directories");
+  }
+}
+
 // Recursion is bounded by Quota::path_depth, and no descriptor is held across it.
 void RootfsComposer::apply_directory(int layer_fd, const std::string& path) {
   bool implied = false;
@@ -85,6 +104,7 @@ void RootfsComposer::apply_directory(int layer_fd, const std::string& path) {
     const auto from = open_directory_beneath(layer_fd, path);
     if (!from) refuse("bad_layer", "the directory '" + printable(path) + "' of a layer is gone");
     const sys::UniqueFd to = open_target(path);
+    check_depth(to.get());
     implied = is_implied(from->get());
     before = stat_of(to.get());
     directories = merge_names(from->get(), to.get(), path);

@@ -43,6 +43,7 @@ class RootfsComposer {
   struct Names;
 
   void charge(std::size_t names);
+  void check_depth(int directory_fd) const;
   void apply_directory(int layer_fd, const std::string& path);
   std::vector<std::string> merge_names(int from_fd, int to_fd, const std::string& path);
   void apply_whiteouts(const Names& names, int to_fd, const std::string& path);

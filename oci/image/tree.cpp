@@ -115,12 +115,17 @@ std::vector<std::string> list_names(int dir_fd) {
   if (!dir) fail("read directory", ".");
   copy.release();
   std::vector<std::string> names;
+  std::size_t bytes = 0;
   for (;;) {
     errno = 0;
     const dirent* entry = ::readdir(dir.get());
     if (entry == nullptr) break;
     const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+    if (name == "." || name == "..") continue;
+    if (bytes += name.size(); bytes > kDirectoryNamesBytes) {
+      refuse_too_large("the names in a directory", kDirectoryNamesBytes, "bytes");
+    }
+    names.emplace_back(name);
   }
   if (errno != 0) fail("read directory", ".");
   return names;

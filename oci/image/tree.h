@@ -43,7 +43,8 @@ sys::UniqueFd create_unnamed_file_at(int dir_fd);
 std::optional<struct stat> stat_at(int dir_fd, const std::string& name);
 struct stat stat_of(int fd);
 std::string read_link_at(int dir_fd, const std::string& name);
-// Names in a directory without `.` and `..`, unsorted.
+// Names in a directory without `.` and `..`, unsorted. Throws sys::Refused(too_large) beyond
+// kDirectoryNamesBytes.
 std::vector<std::string> list_names(int dir_fd);
 
 // False if `name` exists already.

@@ -50,8 +50,9 @@ bool can_be_named(const std::string& path) {
   return printable(path) == path;
 }
 
-// Walks both trees side by side, by paths from their roots: the depth of a tree is bounded, its
-// descriptors are not held.
+// Walks both trees side by side, by paths from their roots: the depth of a tree is bounded (by
+// Quota::path_depth, when it was composed), its descriptors are not held. Memory: the names of one
+// directory a level, and the candidates, each of which stands for several directories.
 class Comparison {
  public:
   Comparison(const std::filesystem::path& tree, const Image& other)
@@ -87,7 +88,9 @@ class Comparison {
       const std::filesystem::path& where = graft == grafted_.end() ? home : graft->second;
       const Verdict inner = compare(below, where);
       verdict.directories += inner.directories;
-      if (inner.same) candidates.push_back({{below, where}, inner.directories});
+      if (inner.same && inner.directories >= kGraftDirectories && can_be_named(below)) {
+        candidates.push_back({{below, where}, inner.directories});
+      }
       if (!inner.same || where != home) verdict.same = false;
     }
     if (path.empty()) verdict.same = false;  // a tree of its own has a root of its own
@@ -157,9 +160,6 @@ bool is_above(const std::string& path, const std::string& other) {
 std::vector<Graft> share_directories(const std::filesystem::path& tree, const Image& other,
                                      const std::filesystem::path& trash) {
   std::vector<Candidate> candidates = Comparison(tree, other).run();
-  std::erase_if(candidates, [](const Candidate& candidate) {
-    return candidate.directories < kGraftDirectories || !can_be_named(candidate.graft.path);
-  });
   std::sort(candidates.begin(), candidates.end(),
             [](const Candidate& a, const Candidate& b) { return a.directories > b.directories; });
   if (candidates.size() > kGrafts) candidates.resize(kGrafts);
