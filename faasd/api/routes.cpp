@@ -274,7 +274,8 @@ control::FunctionStatus Routes::find(const std::string& name) const {
   function::check_name(name);
   std::optional<control::FunctionStatus> status = operator_.find(name);
   if (!status) {
-    throw HttpError(404, "unknown_function", "there is no function " + name + "; see faas list");
+    throw HttpError(404, "unknown_function",
+                    "there is no function '" + name + "'; `faas list` shows those there are");
   }
   return std::move(*status);
 }

@@ -23,11 +23,6 @@ std::string now_rfc3339() {
   return text;
 }
 
-[[noreturn]] void not_found(const std::string& name) {
-  throw Refused(Refusal::not_found, "unknown_function",
-                "there is no function '" + name + "'; `faas list` shows those there are");
-}
-
 void check_launcher(const std::string& known, const std::string& wanted) {
   if (wanted.empty() || wanted == known) return;
   // Whoever may deploy must not thereby choose which program root runs.
@@ -117,6 +112,17 @@ std::optional<function::History> HostOperator::history_of(const std::string& nam
   return function::History{it->second.blueprint->function, it->second.previous};
 }
 
+void HostOperator::not_found(const std::string& name) {
+  if (unrestored_of(name)) {
+    throw Refused(Refusal::not_found, "not_restored",
+                  "function '" + name +
+                      "' did not come back when faasd started (function_not_restored in its log "
+                      "says why): deploy it again, or remove it with `faas rm`");
+  }
+  throw Refused(Refusal::not_found, "unknown_function",
+                "there is no function '" + name + "'; `faas list` shows those there are");
+}
+
 std::optional<function::History> HostOperator::unrestored_of(const std::string& name) {
   const std::lock_guard lock(mutex_);
   const auto it = unrestored_.find(name);
@@ -139,6 +145,10 @@ FunctionStatus HostOperator::rollback(const std::string& name,
   const NameLocks::Held held(names_, name);
   const std::optional<function::History> history = history_of(name);
   if (!history) not_found(name);
+  if (number == history->current.version) {
+    throw Refused(Refusal::conflict, "already_current",
+                  "version " + std::to_string(*number) + " of '" + name + "' is the current one");
+  }
   function::Version version = number ? version_of(*history, *number) : version_before(*history);
   check_launcher(defaults_.launcher, version.launcher);
   version.rollback_of = version.version;
@@ -173,6 +183,7 @@ FunctionStatus HostOperator::put_version(const std::string& name, const function
   try {
     served ? replace_old(history, std::move(image)) : install_new(history, std::move(image));
   } catch (...) {
+    if (!served && old) household_.addresses.reserve(old->current.address);
     release_images({digest});
     throw;
   }
@@ -210,7 +221,7 @@ void HostOperator::install_new(function::History history,
   function::Function& function = history.current;
   // Before anything is touched: can this image run at all?
   make_blueprint(function, image);
-  function::AddressLease lease = household_.addresses.lease();
+  function::AddressLease lease = lease_for(function.name);
   function.address = lease.address();
   sys::UniqueFd listener =
       sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
@@ -219,8 +230,23 @@ void HostOperator::install_new(function::History history,
   household_.loop.call([&] { household_.dispatcher.install(blueprint, std::move(listener)); });
   recorded.keep();
   const std::lock_guard lock(mutex_);
-  unrestored_.erase(function.name);
+  if (const auto old = unrestored_.find(function.name); old != unrestored_.end()) {
+    household_.addresses.unreserve(old->second.current.address);
+    unrestored_.erase(old);
+  }
   entries_[function.name] = {blueprint, std::move(lease), std::move(history.previous)};
+}
+
+// Its own, if it had one before the start.
+function::AddressLease HostOperator::lease_for(const std::string& name) {
+  if (const std::optional<function::History> old = unrestored_of(name)) {
+    try {
+      return household_.addresses.lease_reserved(old->current.address);
+    } catch (const Refused&) {
+      // It cannot be had now either: somebody else's, or outside the subnet.
+    }
+  }
+  return household_.addresses.lease();
 }
 
 void HostOperator::replace_old(const function::History& history,
@@ -238,7 +264,7 @@ void HostOperator::remove(const std::string& name) {
   function::check_name(name);
   const NameLocks::Held held(names_, name);
   const std::optional<function::History> history = history_of(name);
-  if (!history) not_found(name);
+  if (!history) return remove_unrestored(name);
   household_.store.remove(name);
   const bool drained = wait_until_drained(name, history->current.limits);
   {
@@ -254,6 +280,19 @@ void HostOperator::remove(const std::string& name) {
                       "' no longer accepts connections and is forgotten, but an "
                       "instance of it does not go away; the log of faasd names it");
   }
+  household_.log.info("removed", {{"function", name}});
+}
+
+void HostOperator::remove_unrestored(const std::string& name) {
+  const std::optional<function::History> history = unrestored_of(name);
+  if (!history) not_found(name);
+  household_.store.remove(name);
+  {
+    const std::lock_guard lock(mutex_);
+    unrestored_.erase(name);
+  }
+  household_.addresses.unreserve(history->current.address);
+  release_images(images_of(*history));
   household_.log.info("removed", {{"function", name}});
 }
 
@@ -313,8 +352,11 @@ std::optional<FunctionStatus> HostOperator::find(const std::string& name) {
   {
     const std::lock_guard lock(mutex_);
     const auto it = entries_.find(name);
-    if (it == entries_.end()) return std::nullopt;
-    status = status_of(it->second);
+    if (it != entries_.end()) status = status_of(it->second);
+  }
+  if (!status.image) {
+    if (unrestored_of(name)) not_found(name);
+    return std::nullopt;
   }
   add_counts(status, household_.loop.call([&] { return household_.dispatcher.counts(name); }));
   return status;

@@ -84,6 +84,9 @@ class HostOperator : public Operator {
   void replace_old(const function::History& history, std::shared_ptr<const image::Image> image);
   std::optional<function::History> history_of(const std::string& name);
   std::optional<function::History> unrestored_of(const std::string& name);
+  void remove_unrestored(const std::string& name);
+  function::AddressLease lease_for(const std::string& name);
+  [[noreturn]] void not_found(const std::string& name);
   void release_images(const std::set<std::string>& digests);
   std::set<std::string> named_images() const;
   bool wait_until_drained(const std::string& name, const function::Limits& limits);

@@ -85,11 +85,8 @@ std::size_t AddressPool::remove_leftovers() {
 
 AddressLease AddressPool::lease() {
   const std::lock_guard lock(mutex_);
-  // leased_ is sorted, so the first gap is found in one pass.
   sys::Ipv4 candidate = subnet_.first();
-  for (auto it = leased_.lower_bound(candidate); it != leased_.end() && *it == candidate; ++it) {
-    ++candidate.bits;
-  }
+  while (leased_.contains(candidate) || reserved_.contains(candidate)) ++candidate.bits;
   if (!subnet_.contains(candidate)) {
     throw sys::Refused(sys::Refusal::exhausted, "no_address",
                        "every address of " + subnet_.to_string() +
@@ -106,7 +103,7 @@ AddressLease AddressPool::lease(sys::Ipv4 address) {
                        address.to_string() + " lies outside --subnet " + subnet_.to_string() +
                            "; start faasd with the subnet that it came from, or deploy anew");
   }
-  if (leased_.contains(address)) {
+  if (leased_.contains(address) || reserved_.contains(address)) {
     throw sys::Refused(sys::Refusal::conflict, "address_taken",
                        address.to_string() + " belongs to another function");
   }
@@ -115,7 +112,22 @@ AddressLease AddressPool::lease(sys::Ipv4 address) {
 
 void AddressPool::reserve(sys::Ipv4 address) {
   const std::lock_guard lock(mutex_);
-  leased_.insert(address);
+  reserved_.insert(address);
+}
+
+AddressLease AddressPool::lease_reserved(sys::Ipv4 address) {
+  unreserve(address);
+  try {
+    return lease(address);
+  } catch (...) {
+    reserve(address);
+    throw;
+  }
+}
+
+void AddressPool::unreserve(sys::Ipv4 address) {
+  const std::lock_guard lock(mutex_);
+  reserved_.erase(address);
 }
 
 AddressLease AddressPool::take(sys::Ipv4 address) {

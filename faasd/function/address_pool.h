@@ -68,6 +68,9 @@ class AddressPool {
   AddressLease lease(sys::Ipv4 address);
   // Keeps an address from being leased: it belongs to a function that could not be started.
   void reserve(sys::Ipv4 address);
+  // For that function after all; throws as the others do, and it stays reserved.
+  AddressLease lease_reserved(sys::Ipv4 address);
+  void unreserve(sys::Ipv4 address);
 
  private:
   friend class AddressLease;
@@ -76,8 +79,9 @@ class AddressPool {
 
   Subnet subnet_;
   std::filesystem::path journal_;
-  std::mutex mutex_;  // guards leased_
+  std::mutex mutex_;  // guards what follows
   std::set<sys::Ipv4> leased_;
+  std::set<sys::Ipv4> reserved_;
 };
 
 }  // namespace function
