@@ -151,6 +151,7 @@ std::string_view TarStream::take_source() {
 }
 
 std::string_view TarStream::take_inflated() {
+  if (inflated_ended_) return {};
   const void* bytes = nullptr;
   std::size_t size = 0;
   std::int64_t offset = 0;
@@ -158,7 +159,10 @@ std::string_view TarStream::take_inflated() {
   while (size == 0 && result == ARCHIVE_OK) {
     result = archive_read_data_block(inflater_.get(), &bytes, &size, &offset);
   }
-  if (result == ARCHIVE_EOF) return {};
+  if (result == ARCHIVE_EOF) {
+    inflated_ended_ = true;
+    return {};
+  }
   if (result != ARCHIVE_OK) fail(inflater_.get());
   inflated_ += size;
   if (shared_inflated_ += size; shared_inflated_ > quota_.stream_bytes) {

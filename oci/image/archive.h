@@ -115,6 +115,7 @@ class TarStream {
   std::uint64_t inflated_ = 0;
   std::uint64_t entries_ = 0;
   bool source_ended_ = false;
+  bool inflated_ended_ = false;
   bool is_compressed_ = false;
   std::exception_ptr pending_;  // thrown in a callback of libarchive's, which is C
   Sha256 compressed_sum_;

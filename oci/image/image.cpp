@@ -31,7 +31,8 @@ std::string path_of(const ImageConfig& config) {
 }
 
 // exec(2) for a process that has no capabilities: one class of permission bits decides.
-bool may_execute(const struct stat& st, const ProcessUser& user) {
+bool may_execute(struct stat st, const ProcessUser& user, bool belongs_to_root) {
+  if (belongs_to_root) st.st_uid = st.st_gid = 0;
   if (!S_ISREG(st.st_mode)) return false;
   if (st.st_uid == user.uid) return (st.st_mode & S_IXUSR) != 0;
   const auto& groups = user.additional_gids;
@@ -42,10 +43,11 @@ bool may_execute(const struct stat& st, const ProcessUser& user) {
 
 enum class Found { nowhere, not_executable, executable };
 
-Found look_at(int root_fd, const std::string& path, const ProcessUser& user) {
+Found look_at(int root_fd, const std::string& path, const ProcessUser& user, bool belongs_to_root) {
   const auto fd = sys::open_in_root(root_fd, path, O_PATH);
   if (!fd) return Found::nowhere;
-  return may_execute(stat_of(fd->get()), user) ? Found::executable : Found::not_executable;
+  return may_execute(stat_of(fd->get()), user, belongs_to_root) ? Found::executable
+                                                                : Found::not_executable;
 }
 
 // The program that a script names in its first line; empty for anything else.
@@ -90,7 +92,8 @@ std::vector<std::string> ImageConfig::command() const {
   return all;
 }
 
-void check_command(const ImageConfig& config, const std::filesystem::path& root) {
+void check_command(const ImageConfig& config, const std::filesystem::path& root,
+                   bool belongs_to_root) {
   const std::vector<std::string> command = config.command();
   if (command.empty() || command.front().empty()) {
     refuse("no_command", "the image names no command: give its Dockerfile a CMD or ENTRYPOINT");
@@ -100,11 +103,13 @@ void check_command(const ImageConfig& config, const std::filesystem::path& root)
   const ProcessUser user = resolve_user(config, root);
   Found best = Found::nowhere;
   for (const std::string& path : candidates(config, program, resolve_working_dir(config, root))) {
-    const Found found = look_at(root_fd.get(), path, user);
+    const Found found = look_at(root_fd.get(), path, user, belongs_to_root);
     best = std::max(best, found);
     if (found != Found::executable) continue;
     const std::string interpreter = interpreter_of(root_fd.get(), path);
-    if (interpreter.empty() || look_at(root_fd.get(), interpreter, user) != Found::nowhere) return;
+    if (interpreter.empty() ||
+        look_at(root_fd.get(), interpreter, user, belongs_to_root) != Found::nowhere)
+      return;
     refuse("command_not_found", "the image's command '" + printable(program) +
                                     "' is a script for '" + printable(interpreter) +
                                     "', which is not in the image");

@@ -63,7 +63,9 @@ ProcessUser resolve_user(const ImageConfig& config, const std::filesystem::path&
 // The command's program as the container would find it (PATH of the image's Env, links resolved
 // inside the root). Throws sys::Refused(invalid): "no_command" if the image has none,
 // "command_not_found" if it is not there, "command_not_executable" if it may not be run.
-void check_command(const ImageConfig& config, const std::filesystem::path& root);
+// With `belongs_to_root`, as if all files did: what `faas pack` makes of a directory of anybody's.
+void check_command(const ImageConfig& config, const std::filesystem::path& root,
+                   bool belongs_to_root = false);
 
 // ImageConfig::working_dir as an absolute, normalised path. Throws sys::Refused(invalid,
 // "bad_working_dir") if it is relative, lies under /proc, /sys or /dev, or is no directory.

@@ -20,10 +20,11 @@ namespace {
 
 using Candidates = std::vector<ImageCandidate>;
 
-// A candidate whose documents have been read.
+// A candidate whose documents have been read, with the tags of all that are the same image.
 struct OpenedImage {
   ImageParts parts;
   ParsedConfig parsed;
+  std::vector<std::string> tags;
 };
 
 // What the sender has to choose from, in one line.
@@ -74,9 +75,24 @@ void keep_tagged(Candidates& candidates, const std::string& tag) {
 }
 
 [[noreturn]] void refuse_platform(const Platform& wanted, const std::set<std::string>& there) {
-  refuse("wrong_platform", "the image is for " + list_of(there, "others") + ", not for " +
-                               wanted.to_string() + ": build it for " + wanted.to_string() +
-                               ", or take it as it is with faas new --platform");
+  std::string message = "the image is for " + list_of(there, "others") + ", not for " +
+                        wanted.to_string() + ": build it for that";
+  if (there.size() == 1 && there.begin()->starts_with("linux/")) {
+    message += ", or take it as it is with --platform " + printable(*there.begin());
+  }
+  refuse("wrong_platform", message);
+}
+
+// A manifest's digest says which image is meant, whatever its platform is; that of a config is
+// known only when the documents have been read.
+void keep_digest(Candidates& candidates, const std::string& digest) {
+  const auto is_other = [hex =
+                             std::string(hex_of_digest(digest))](const ImageCandidate& candidate) {
+    const std::vector<std::string>& hexes = candidate.digest_hexes;
+    return std::find(hexes.begin(), hexes.end(), hex) == hexes.end();
+  };
+  if (std::all_of(candidates.begin(), candidates.end(), is_other)) return;
+  std::erase_if(candidates, is_other);
 }
 
 // Those for another platform, as far as the index says so: their blobs may not even be there.
@@ -91,10 +107,25 @@ void keep_platform(Candidates& candidates, const Platform& wanted) {
   if (candidates.empty()) refuse_platform(wanted, platforms);
 }
 
-bool is_known(const std::vector<OpenedImage>& images, const std::string& config_hex) {
-  return std::any_of(images.begin(), images.end(), [&](const OpenedImage& other) {
-    return other.parts.config_hex == config_hex;
-  });
+// Of one image, the shortest name that can be given to --tag; what has none has a digest.
+std::string name_of(const OpenedImage& image) {
+  std::string best;
+  for (const std::string& tag : image.tags) {
+    const bool is_name = tag.find(':') != std::string::npos;
+    const bool best_is_name = best.find(':') != std::string::npos;
+    if (best.empty() || is_name > best_is_name ||
+        (is_name == best_is_name && tag.size() < best.size())) {
+      best = tag;
+    }
+  }
+  return best.empty() ? "sha256:" + image.parts.config_hex : best;
+}
+
+[[noreturn]] void refuse_ambiguous(const std::vector<OpenedImage>& images) {
+  std::set<std::string> names;
+  for (const OpenedImage& image : images) names.insert(name_of(image));
+  refuse("ambiguous_image", "the archive holds " + std::to_string(images.size()) + " images (" +
+                                list_of(names, "none") + "): choose one with --tag or --digest");
 }
 
 bool has_digest(const ImageCandidate& candidate, const ImageParts& parts,
@@ -105,19 +136,14 @@ bool has_digest(const ImageCandidate& candidate, const ImageParts& parts,
              candidate.digest_hexes.end();
 }
 
-Platform platform_of(const OpenedImage& image, const Platform& wanted) {
-  const ImageConfig& config = image.parsed.config;
-  return {config.os, config.architecture, wanted.variant};  // of variants the index knows
-}
-
 // What the index did not say, the config does.
 void keep_platform(std::vector<OpenedImage>& images, const Platform& wanted) {
   std::set<std::string> platforms;
-  for (const OpenedImage& image : images) {
-    platforms.insert(platform_of(image, wanted).to_string());
-  }
   std::erase_if(images, [&](const OpenedImage& image) {
-    return !matches_platform(wanted, platform_of(image, wanted));
+    const ImageConfig& config = image.parsed.config;
+    platforms.insert(Platform{config.os, config.architecture, ""}.to_string());
+    // Of variants only the index knows.
+    return !matches_platform(wanted, {config.os, config.architecture, wanted.variant});
   });
   if (images.empty()) refuse_platform(wanted, platforms);
 }
@@ -127,6 +153,7 @@ OpenedImage choose_image(const UnpackReport& report, const Selection& selection)
       selection.platform.empty() ? host_platform() : parse_platform(selection.platform);
   Candidates candidates = candidates_of(report);
   keep_tagged(candidates, selection.tag);
+  keep_digest(candidates, selection.digest);
   keep_platform(candidates, wanted);
   std::vector<OpenedImage> images;  // different ones
   std::set<std::string> digests;    // that a pin could have named
@@ -135,21 +162,22 @@ OpenedImage choose_image(const UnpackReport& report, const Selection& selection)
     digests.insert("sha256:" + parts.config_hex);
     for (const std::string& hex : candidate.digest_hexes) digests.insert("sha256:" + hex);
     if (!selection.digest.empty() && !has_digest(candidate, parts, selection.digest)) continue;
-    if (is_known(images, parts.config_hex)) continue;
-    ParsedConfig parsed =
-        parse_config(parse_document(parts.config_json, "bad_config", "the image config"));
-    images.push_back({std::move(parts), std::move(parsed)});
+    auto same = std::find_if(images.begin(), images.end(), [&](const OpenedImage& other) {
+      return other.parts.config_hex == parts.config_hex;
+    });
+    if (same == images.end()) {
+      ParsedConfig parsed =
+          parse_config(parse_document(parts.config_json, "bad_config", "the image config"));
+      same = images.insert(images.end(), {std::move(parts), std::move(parsed), {}});
+    }
+    same->tags.insert(same->tags.end(), candidate.tags.begin(), candidate.tags.end());
   }
   if (images.empty()) {
     refuse("digest_mismatch", "the archive has no image " + printable(selection.digest) +
                                   "; it has " + list_of(digests, "none"));
   }
   keep_platform(images, wanted);
-  if (images.size() > 1) {
-    refuse("ambiguous_image", "the archive holds " + std::to_string(images.size()) + " images (" +
-                                  tags_of(candidates) +
-                                  "): choose one with --tag, --platform or --digest");
-  }
+  if (images.size() > 1) refuse_ambiguous(images);
   return std::move(images.front());
 }
 

@@ -73,8 +73,13 @@ Platform parse_platform(const std::string& text) {
 }
 
 bool matches_platform(const Platform& wanted, const Platform& actual) {
+  // There is no other 64-bit ARM; some programs write its version, some do not.
+  const auto variant_of = [](const Platform& platform) -> std::string_view {
+    if (platform.architecture == "arm64" && platform.variant == "v8") return {};
+    return platform.variant;
+  };
   return wanted.os == actual.os && wanted.architecture == actual.architecture &&
-         (wanted.variant.empty() || wanted.variant == actual.variant);
+         (wanted.variant.empty() || variant_of(wanted) == variant_of(actual));
 }
 
 bool matches_tag(std::string_view wanted, std::string_view tag) {

@@ -37,11 +37,16 @@ std::unique_ptr<Import> ImageStore::begin_import(const Selection& selection,
                                                  const std::string& layer_request) {
   check_selection(selection);
   if (state_->stop.stop_requested()) refuse_while_stopping();
+  std::shared_ptr<LayerRequests::Request> request = state_->requests.claim(layer_request);
+  if (!request && !layer_request.empty()) {
+    refuse("unknown_layer_request", "the layer request is older than " +
+                                        std::to_string(kRequestPatience.count()) +
+                                        " s, used already, or none of this faasd: ask again");
+  }
   try {
     return std::make_unique<StreamedImport>(state_->catalog, state_->log, state_->unpack_program,
-                                            selection, state_->requests.claim(layer_request),
-                                            state_->quota, state_->unpack_patience,
-                                            state_->stop.get_token());
+                                            selection, std::move(request), state_->quota,
+                                            state_->unpack_patience, state_->stop.get_token());
   } catch (const std::exception& error) {
     throw refusal_of(error);
   }

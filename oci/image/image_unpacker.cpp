@@ -49,7 +49,7 @@ UnpackReport ImageUnpacker::run(TarStream::Source source) {
   archive_ = &archive;
   while (const std::optional<Entry> entry = archive.next()) take(*entry);
   if (archive.entries() == 0 && archive_bytes_ == 0) {
-    refuse("not_an_archive", "the body is empty: send the output of `docker save`");
+    refuse("empty_body", "the body is empty; send the tarball that docker save writes");
   }
   while (!running_.empty()) finish_oldest_layer();
   report_.has_end_mark = archive.has_end_mark();

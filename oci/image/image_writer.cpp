@@ -71,10 +71,7 @@ void check(const ImageSource& source) {
   text_of(config);
   parse_config(config);
   try {
-    check_command(source.config, source.layer.directory);
-  } catch (const sys::Refused& refused) {
-    // Who may run a file there is another matter here: in the image it belongs to root.
-    if (source.layer.keep_owners || refused.code() != "command_not_executable") throw;
+    check_command(source.config, source.layer.directory, !source.layer.keep_owners);
   } catch (const std::system_error& error) {
     refuse("unreadable", "cannot read " + printable(source.layer.directory.string()) + ": " +
                              error.code().message());

@@ -44,6 +44,14 @@ std::vector<std::string> hexes_of(const ImagePlan& plan) {
   return hexes;
 }
 
+// What the store has is no answer to what is missing: it may be gone tomorrow, and the archive is
+// broken today.
+void require_all_layers(const ImagePlan& plan, const UnpackReport& report) {
+  for (const PlannedLayer& layer : plan.layers) {
+    if (layer.directory.empty()) refuse_missing_layer(report, layer);
+  }
+}
+
 }  // namespace
 
 StreamedImport::Staging::~Staging() {
@@ -84,6 +92,7 @@ std::shared_ptr<const Image> StreamedImport::finish() {
   try {
     const UnpackReport report = process_.finish();
     const ImagePlan plan = plan_image(report, selection_);
+    if (!layer_request_) require_all_layers(plan, report);
     std::shared_ptr<const Image> image = catalog_->find(plan.digest);
     staging_.succeeded = image != nullptr;
     if (image) return image;

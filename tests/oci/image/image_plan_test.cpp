@@ -118,7 +118,7 @@ TEST_CASE("of several images a tag chooses, and without one they are listed") {
   CHECK(archive.choose({"1", "", ""}) == "a");
   CHECK_THROWS_WITH(image::plan_image(archive.report, {}),
                     "the archive holds 2 images (docker.io/library/app:1, "
-                    "docker.io/library/app:2): choose one with --tag, --platform or --digest");
+                    "docker.io/library/app:2): choose one with --tag or --digest");
 }
 
 TEST_CASE("two names of one image are one image") {
