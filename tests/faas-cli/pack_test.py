@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cli_case import FAAS, ROOT, CliTest, environment, faas, start  # noqa: E402
+from fake_daemon import FakeDaemon  # noqa: E402
 
 
 class Packing(CliTest):
@@ -195,6 +197,28 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.complete("pack", "--ent"), ["--entrypoint"])
         self.assertEqual(self.complete("pack", "handl"), ["handlers"])
         self.assertEqual(self.complete("pack", "handlers", "-o", "READ"), ["README.md"])
+
+    def test_offers_names_of_functions_where_one_is_wanted_and_no_more(self):
+        names = ["alpha", "beta"]
+        with FakeDaemon(GET=lambda request: request.answer(
+                200, {"functions": [{"name": name} for name in names]})) as daemon:
+            for complete in (self.complete, self.complete_in_fish):
+                for words in (["rollback"], ["ip"], ["rm", "alpha"], ["rollback", "--json"]):
+                    with self.subTest(complete=complete, words=words):
+                        self.assertEqual(complete(*daemon.flags, *words, ""), names)
+                for words in (["rollback", "alpha"], ["versions", "alpha"]):
+                    with self.subTest(complete=complete, words=words):
+                        self.assertEqual(complete(*daemon.flags, *words, ""), [])
+
+    def complete_in_fish(self, *words):
+        if shutil.which("fish") is None:
+            self.skipTest("there is no fish")
+        completions = os.path.join(ROOT, "faas-cli", "completions", "faas.fish")
+        path = os.path.dirname(FAAS) + ":" + os.environ["PATH"]
+        done = subprocess.run(["fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]",
+                               completions, " ".join(["faas", *words])], timeout=60, check=True,
+                              env=environment(PATH=path), capture_output=True, text=True)
+        return done.stdout.split()
 
 
 if __name__ == "__main__":
