@@ -60,7 +60,7 @@ class Packing(CliTest):
         os.mkdir(os.path.join(self.root, "srv"))
         self.check(self.pack("--cmd", '["-x", "a b"]', "-e", "A=1 2", "--env", "B=é",
                              "--workdir", "/srv", "--user", "1000:50", "--label", "k=v=w",
-                             "--label", "empty", "--tag", "app", "--tag", "team/app:2"), 0)
+                             "--label", "empty=", "--tag", "app", "--tag", "team/app:2"), 0)
         manifest, config = self.config(self.read_output())
         self.assertEqual(manifest["RepoTags"], ["app:latest", "team/app:2"])
         self.assertEqual(config["config"], {
@@ -115,7 +115,11 @@ class Packing(CliTest):
                      """--entrypoint '["/app", "-v"]'""")
         self.refused(faas("pack", self.root, "-o", self.output, "--entrypoint", "/gone"), "/gone")
         self.refused(self.pack("--tag", "UPPER"), "--tag")
-        self.refused(self.pack("-e", "A"), "KEY=value")
+        self.refused(self.pack("-e", "A"), "--env 'A' is not KEY=VALUE")
+        self.refused(self.pack("--label", "x"), "--label 'x' is not KEY=VALUE")
+        self.refused(faas("pack", self.program, "-o", self.output),
+                     f"app is no directory; an archive is deployed with `faas new NAME -f "
+                     f"{self.program}`")
         self.refused(faas("pack", "-o", self.output, "--entrypoint", "/app"), "DIR")
         self.refused(faas("pack", self.root, "--entrypoint", "/app", "--json"), "-o FILE")
 
