@@ -164,11 +164,12 @@ class BodyProvider {
     if (count == 0 && !chunked) {
       throw_usage(upload_.name() + " got shorter while it was read");
     }
-    if (count > 0 && !sink.write(buffer_.data(), count)) return false;
     sent_ += count;
     if (observer_.sent) observer_.sent(sent_);
-    if (count == 0) sink.done();
+    // Said before it is so: once the daemon has the end, it may act on it.
     if ((count == 0 || (!chunked && count == length)) && observer_.all_sent) observer_.all_sent();
+    if (count > 0 && !sink.write(buffer_.data(), count)) return false;
+    if (count == 0) sink.done();
     return true;
   }
 

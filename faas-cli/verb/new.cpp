@@ -106,6 +106,7 @@ void print_result(const Json& function) {
 
 ExitCode run_new(const DaemonClient& client, const NewOptions& options) {
   Upload upload = Upload::open(options.file, options.name);
+  say_on_interrupt("faas: interrupted; nothing was deployed\n");
   exit_on_interrupt();
   ask_first(client, options.name);
   const std::string target =
@@ -119,7 +120,10 @@ ExitCode run_new(const DaemonClient& client, const NewOptions& options) {
     bar.enter(Progress::Phase::uploading);
     UploadObserver observer;
     observer.sent = [&bar](std::uint64_t bytes) { bar.set_bytes(bytes); };
-    observer.all_sent = [&bar] { bar.enter(Progress::Phase::unpacking); };
+    observer.all_sent = [&bar] {
+      say_on_interrupt("faas: interrupted; all was sent, and it may be deployed: see faas list\n");
+      bar.enter(Progress::Phase::unpacking);
+    };
     observer.waiting = [&bar] { bar.refresh(); };
     answer = client.put(target, upload, observer);
   }
