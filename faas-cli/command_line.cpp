@@ -12,7 +12,8 @@
 namespace cli {
 namespace {
 
-int to_int(ExitCode code) {
+template <typename Code>
+int to_int(Code code) {
   return static_cast<int>(code);
 }
 
@@ -50,11 +51,17 @@ int report_parse_result(CLI::App& app, const CLI::ParseError& error) {
     print(text.str());
     return to_int(ExitCode::done);
   }
+  if (const std::vector<CLI::App*> verbs = app.get_subcommands(); !verbs.empty()) {
+    print_error(std::string(error.what()) + "; see faas " + verbs.front()->get_name() + " --help");
+    return to_int(ExitCode::usage);
+  }
   // CLI11 misses the verb before it looks at the word in its place.
   const std::vector<std::string> unknown = app.remaining();
-  const bool no_verb = app.get_subcommands().empty() && !unknown.empty();
-  print_error((no_verb ? "'" + unknown.front() + "' is no verb" : error.what()) +
-              std::string("; see faas --help"));
+  const bool required = error.get_exit_code() == to_int(CLI::ExitCodes::RequiredError);
+  std::string message = error.what();
+  if (required) message = "a verb is required";
+  if (!unknown.empty()) message = "'" + unknown.front() + "' is no verb";
+  print_error(message + "; see faas --help");
   return to_int(ExitCode::usage);
 }
 

@@ -164,11 +164,12 @@ class BodyProvider {
     if (count == 0 && !chunked) {
       throw_usage(upload_.name() + " got shorter while it was read");
     }
-    if (count > 0 && !sink.write(buffer_.data(), count)) return false;
     sent_ += count;
     if (observer_.sent) observer_.sent(sent_);
-    if (count == 0) sink.done();
+    // Said before it is so: once the daemon has the end, it may act on it.
     if ((count == 0 || (!chunked && count == length)) && observer_.all_sent) observer_.all_sent();
+    if (count > 0 && !sink.write(buffer_.data(), count)) return false;
+    if (count == 0) sink.done();
     return true;
   }
 
@@ -228,10 +229,10 @@ Answer exchange(const Endpoint& endpoint, httplib::Request& request, ExchangeStr
 }
 
 Answer plain_exchange(const Endpoint& endpoint, const char* method, const std::string& target,
-                      milliseconds timeout, const std::string& json = {}) {
+                      milliseconds timeout, const std::string& json = {},
+                      const UploadObserver& observer = {}) {
   DaemonSocket socket(endpoint);
-  const UploadObserver nobody;
-  ExchangeStream stream(socket, timeout, nobody);
+  ExchangeStream stream(socket, timeout, observer);
   httplib::Request request = make_request(method, target, endpoint);
   if (!json.empty()) {
     request.set_header("Content-Type", "application/json");
@@ -250,8 +251,9 @@ Answer DaemonClient::remove(const std::string& target) const {
   return plain_exchange(endpoint_, "DELETE", target, kChangeTimeout);
 }
 
-Answer DaemonClient::post(const std::string& target, const std::string& json) const {
-  return plain_exchange(endpoint_, "POST", target, kChangeTimeout, json);
+Answer DaemonClient::post(const std::string& target, const std::string& json,
+                          const UploadObserver& observer) const {
+  return plain_exchange(endpoint_, "POST", target, kChangeTimeout, json, observer);
 }
 
 Answer DaemonClient::put(const std::string& target, Upload& body,

@@ -24,7 +24,7 @@ struct Answer {
 // Told of an upload as it goes; all empty is fine. Called several times a second while waiting.
 struct UploadObserver {
   std::function<void(std::uint64_t bytes)> sent;
-  std::function<void()> all_sent;
+  std::function<void()> all_sent;  // before the last bytes go
   std::function<void()> waiting;
 };
 
@@ -41,7 +41,9 @@ class DaemonClient {
 
   Answer get(const std::string& target, std::chrono::milliseconds timeout = kLookTimeout) const;
   Answer remove(const std::string& target) const;
-  Answer post(const std::string& target, const std::string& json = {}) const;
+  // Of the observer, `waiting` is called.
+  Answer post(const std::string& target, const std::string& json = {},
+              const UploadObserver& observer = {}) const;
   // Streams the body: with Content-Length if its size is known, else chunked. A daemon that answers
   // before the body is through is heard: the rest is not sent, and its answer is returned.
   Answer put(const std::string& target, Upload& body, const UploadObserver& observer) const;

@@ -82,10 +82,13 @@ std::vector<std::string> command_words(const std::string& flag, const std::strin
               R"( '["/app", "-v"]')");
 }
 
-std::pair<std::string, std::string> label_of(const std::string& text) {
-  const std::size_t equals = std::min(text.find('='), text.size());
-  if (equals == 0) throw_usage("--label '" + text + "' has no key; it is KEY=VALUE");
-  return {text.substr(0, equals), equals == text.size() ? "" : text.substr(equals + 1)};
+std::pair<std::string, std::string> key_and_value(const std::string& flag,
+                                                  const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos) {
+    throw_usage(flag + " '" + text + "' is not KEY=VALUE");
+  }
+  return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
 std::string full_tag(const std::string& text) {

@@ -14,8 +14,8 @@ namespace cli {
 // in the image.
 std::vector<std::string> command_words(const std::string& flag, const std::string& text);
 
-// "KEY=value", or "KEY" alone with an empty value.
-std::pair<std::string, std::string> label_of(const std::string& text);
+// "KEY=VALUE", cut at the first '='.
+std::pair<std::string, std::string> key_and_value(const std::string& flag, const std::string& text);
 
 // "NAME:TAG" for "NAME:TAG" or "NAME", which means NAME:latest. Source: distribution, reference.
 std::string full_tag(const std::string& text);

@@ -2,17 +2,25 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <cstring>
 
 namespace cli {
 namespace {
 
 constexpr int kInterruptedExitCode = 128 + SIGINT;
 
+std::atomic<const char*> last_line = nullptr;
+static_assert(std::atomic<const char*>::is_always_lock_free, "a signal handler reads it");
+
+void write_to_stderr(const char* text) noexcept {
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, std::strlen(text));
+}
+
 extern "C" void on_interrupt(int) {
-  if (::isatty(STDERR_FILENO) == 1) {
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, "\n", 1);
-  }
+  if (::isatty(STDERR_FILENO) == 1) write_to_stderr("\n");
+  if (const char* line = last_line) write_to_stderr(line);
   ::_exit(kInterruptedExitCode);
 }
 
@@ -25,6 +33,10 @@ void exit_on_interrupt() {
   struct sigaction action {};
   action.sa_handler = on_interrupt;
   ::sigaction(SIGINT, &action, nullptr);
+}
+
+void say_on_interrupt(const char* line) noexcept {
+  last_line = line;
 }
 
 }  // namespace cli

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "faas-cli/failure.h"
+#include "faas-cli/image_directory.h"
 #include "faas-cli/terminal.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
@@ -39,11 +40,7 @@ Upload Upload::open_directory(const std::string& path) {
   } catch (const std::exception& error) {
     throw_usage(path + ": " + error.what());
   }
-  if (!upload.index_) {
-    throw_usage(path +
-                " is a directory, and no OCI image layout: oci-layout and index.json are "
-                "missing (`faas pack` makes an image from a directory)");
-  }
+  if (!upload.index_) refuse_directory(path);
   std::vector<const image::ArchiveMember*> all;
   for (const image::ArchiveMember& member : upload.index_->members) all.push_back(&member);
   upload.send_only(all);
@@ -51,9 +48,11 @@ Upload Upload::open_directory(const std::string& path) {
 }
 
 Upload Upload::open(const std::optional<std::string>& file, const std::string& function_name) {
+  if (file && file->empty()) throw_usage("--file is empty; name a tarball or a directory");
   if (file && *file != "-") {
     std::error_code unreachable;  // open(2) says why
     if (std::filesystem::is_directory(*file, unreachable)) return open_directory(*file);
+    refuse_part_of_layout(*file);
     sys::UniqueFd fd(::open(file->c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) throw_usage(*file + ": " + std::generic_category().message(errno));
     return Upload(std::move(fd), *file);

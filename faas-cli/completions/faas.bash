@@ -27,6 +27,14 @@ _faas() {
             *) verb=${COMP_WORDS[i]}; break ;;
         esac
     done
+    local named=
+    for ((i++; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            --socket | --url | --token) ((i++)) ;;
+            -*) ;;
+            *) named=1 ;;
+        esac
+    done
 
     case $previous in
         -f | --file | -o | --output | --socket | --state-dir | --runc)
@@ -55,7 +63,10 @@ _faas() {
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return ;;
-        new:* | ip:* | describe:* | rm:* | versions:* | rollback:*) words=$(_faas_names) ;;
+        new:* | rm:*) words=$(_faas_names) ;;
+        ip:* | describe:* | versions:* | rollback:*)
+            words=
+            [ -n "$named" ] || words=$(_faas_names) ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -11,9 +11,28 @@ function __faas_names
     command faas $connection __names 2>/dev/null
 end
 
+# True until there is a word behind the verb.
+function __faas_lacks_name
+    set -l count 0
+    set -l is_value
+    for word in (commandline -opc)[2..-1]
+        if test -n "$is_value"
+            set is_value
+            continue
+        end
+        switch $word
+            case --socket --url --token
+                set is_value yes
+            case '-*'
+            case '*'
+                set count (math $count + 1)
+        end
+    end
+    test $count -lt 2
+end
+
 set -l verbs new list ip describe rm versions rollback gc pack doctor version
 set -l one 'not __fish_seen_subcommand_from '(string join ' ' $verbs)
-set -l named '__fish_seen_subcommand_from new ip describe rm versions rollback'
 
 complete -c faas -f
 complete -c faas -l socket -r -F -d 'Socket of the daemon'
@@ -34,7 +53,8 @@ complete -c faas -n $one -a gc -d 'Free what nothing uses'
 complete -c faas -n $one -a doctor -d 'Check this host'
 complete -c faas -n $one -a version -d 'Print the versions'
 
-complete -c faas -n $named -a '(__faas_names)'
+complete -c faas -n '__fish_seen_subcommand_from new rm' -a '(__faas_names)'
+complete -c faas -n '__fish_seen_subcommand_from ip describe versions rollback; and __faas_lacks_name' -a '(__faas_names)'
 complete -c faas -n "__fish_seen_subcommand_from $verbs" -l json -d 'Print JSON'
 
 set -l new '__fish_seen_subcommand_from new'

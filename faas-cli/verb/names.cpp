@@ -11,21 +11,15 @@ namespace {
 // Longer than this is worse than no completion.
 constexpr std::chrono::seconds kCompletionTimeout{2};
 
-// What names of functions are made of. Shells expand the words of a completion (`compgen -W`), so a
-// server that is none of ours must not get a '$' through.
-bool is_plain(const std::string& name) {
-  constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789._-";
-  return !name.empty() && name.find_first_not_of(kAlphabet) == std::string::npos &&
-         name.front() != '-';
-}
-
 ExitCode run_names(const DaemonClient& client) {
   const Json answer =
       require_object(client.get("/v1/functions", kCompletionTimeout), client.endpoint());
   std::string lines;
   for (const Json& function : list_of(answer, "functions")) {
     const std::string name = text_of(function, "name");
-    if (is_plain(name)) lines += name + "\n";
+    // Shells expand the words of a completion (`compgen -W`), so a server that is none of ours must
+    // not get a '$' through.
+    if (is_function_name(name)) lines += name + "\n";
   }
   print(lines);
   return ExitCode::done;

@@ -49,9 +49,9 @@ struct NewOptions {
   bool json = false;
 };
 
-std::string deploy_target(const NewOptions& options,
+// `target` with the options as its query.
+std::string deploy_target(std::string target, const NewOptions& options,
                           const std::optional<std::string>& layer_request) {
-  std::string target = function_target(options.name);
   char separator = '?';
   const auto append = [&](const std::string& key, const std::string& value) {
     target += separator + key + "=" + percent_encode(value);
@@ -79,8 +79,8 @@ image::Selection selection_of(const NewOptions& options) {
 
 // Asked before the tarball is touched: who is not allowed in learns it now, and not after a minute
 // of `docker save`. That there is no such function yet is the usual answer.
-void ask_first(const DaemonClient& client, const std::string& name) {
-  const Answer answer = client.get(function_target(name));
+void ask_first(const DaemonClient& client, const std::string& function_place) {
+  const Answer answer = client.get(function_place);
   constexpr int kNotFound = 404;
   if (answer.status != kNotFound) require_object(answer, client.endpoint());
 }
@@ -105,11 +105,13 @@ void print_result(const Json& function) {
 }
 
 ExitCode run_new(const DaemonClient& client, const NewOptions& options) {
+  const std::string function_place = function_target(options.name);
   Upload upload = Upload::open(options.file, options.name);
+  say_on_interrupt("faas: interrupted; nothing was deployed\n");
   exit_on_interrupt();
-  ask_first(client, options.name);
-  const std::string target =
-      deploy_target(options, leave_out_known_layers(client, upload, selection_of(options)));
+  ask_first(client, function_place);
+  const std::string target = deploy_target(
+      function_place, options, leave_out_known_layers(client, upload, selection_of(options)));
 
   Answer answer;
   {
@@ -119,7 +121,10 @@ ExitCode run_new(const DaemonClient& client, const NewOptions& options) {
     bar.enter(Progress::Phase::uploading);
     UploadObserver observer;
     observer.sent = [&bar](std::uint64_t bytes) { bar.set_bytes(bytes); };
-    observer.all_sent = [&bar] { bar.enter(Progress::Phase::unpacking); };
+    observer.all_sent = [&bar] {
+      say_on_interrupt("faas: interrupted; all was sent, and it may be deployed: see faas list\n");
+      bar.enter(Progress::Phase::unpacking);
+    };
     observer.waiting = [&bar] { bar.refresh(); };
     answer = client.put(target, upload, observer);
   }

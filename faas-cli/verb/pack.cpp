@@ -40,6 +40,13 @@ struct PackOptions {
   bool json = false;
 };
 
+void refuse_file(const std::string& path) {
+  std::error_code unreachable;  // whoever reads the directory says why
+  if (!std::filesystem::is_regular_file(path, unreachable)) return;
+  throw_usage(path + " is no directory; an archive is deployed with `faas new NAME -f " + path +
+              "`");
+}
+
 image::ImageSource source_of(const PackOptions& options) {
   image::ImageSource source;
   source.layer.directory = options.directory;
@@ -52,11 +59,12 @@ image::ImageSource source_of(const PackOptions& options) {
   if (config.command().empty()) {
     throw_usage("nothing says what the image runs: add --entrypoint /PROGRAM");
   }
+  for (const std::string& variable : options.env) key_and_value("--env", variable);  // may throw
   config.env = options.env;
   config.working_dir = options.working_dir;
   config.user = options.user;
   for (const std::string& label : options.labels) {
-    const auto [key, value] = label_of(label);
+    const auto [key, value] = key_and_value("--label", label);
     config.labels[key] = value;
   }
   for (const std::string& tag : options.tags) source.tags.push_back(full_tag(tag));
@@ -122,6 +130,7 @@ image::WrittenImage write(image::ImageSource& source, const OutputFile& output) 
 }
 
 ExitCode run_pack(const PackOptions& options) {
+  refuse_file(options.directory);
   image::ImageSource source = source_of(options);
   OutputFile output =
       OutputFile::open(options.output, "faas pack DIR -o FILE, or faas pack DIR | faas new NAME");

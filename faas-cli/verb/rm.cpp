@@ -26,9 +26,8 @@ ExitCode run_rm(const DaemonClient& client, const RmOptions& options) {
     } else {
       const std::string message = error_message(answer);
       failed.push_back({{"name", name}, {"error", message}});
-      std::string line = name;
-      line += ": ";
-      print_error(line += message);
+      const bool named = message.find("'" + name + "'") != std::string::npos;
+      print_error(named ? message : std::string(name).append(": ").append(message));
     }
   }
   if (options.json) print(to_text({{"removed", removed}, {"failed", failed}}));

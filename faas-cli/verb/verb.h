@@ -48,8 +48,10 @@ void print(std::string_view text);
 // One line on stderr, made printable; never throws.
 void print_error(std::string_view message) noexcept;
 
-// The place of one function in the API. Throws Failure(usage) for an empty name, which would mean
-// all of them.
+// Whether a function can have this name; the daemon's rule. docs/API.md
+bool is_function_name(std::string_view name) noexcept;
+// The place of one function in the API. Throws Failure(usage) for what is no name: a slash would be
+// another place, and an empty name all functions.
 std::string function_target(const std::string& name);
 
 CLI::Option* add_json_flag(CLI::App& verb, bool& json);

@@ -25,6 +25,30 @@ class Usage(CliTest):
             with self.subTest(words=words):
                 self.check(faas(*words), 2, "faas: ")
 
+    def test_a_wrong_word_is_answered_with_where_the_right_ones_are(self):
+        table = {(): "faas: a verb is required; see faas --help\n",
+                 ("bogus",): "faas: 'bogus' is no verb; see faas --help\n",
+                 ("list", "--bogus"): "--bogus; see faas list --help\n",
+                 ("new", "x", "--bogus"): "--bogus; see faas new --help\n",
+                 ("ip",): "faas: NAME is required; see faas ip --help\n",
+                 ("new", "x", "-f", ""): "faas: --file is empty; name a tarball or a directory\n"}
+        for words, message in table.items():
+            with self.subTest(words=words):
+                self.check(faas(*words), 2, message)
+
+    def test_what_is_no_name_of_a_function_is_one_message_and_no_question(self):
+        daemon = self.daemon()
+        wrong = ("", "my/fn", "../x?y=1 z", "A", "a-", "a" * 65, "é", "a b")
+        for name in wrong:
+            for verb in ("new", "ip", "describe", "rm", "versions", "rollback"):
+                with self.subTest(verb=verb, name=name):
+                    self.check(faas(verb, name, *daemon.flags), 2,
+                               f"faas: '{name}' is no name of a function: names are 1 to 64 of ")
+        self.assertEqual(daemon.requests, [])
+        faas("ip", "a" * 64, *daemon.flags)
+        faas("ip", "0.a_b-c9", *daemon.flags)
+        self.assertEqual(daemon.last("GET").target, "/v1/functions/0.a_b-c9")
+
     def test_help_and_version_need_no_daemon(self):
         self.assertIn(b"describe", faas("--help").stdout)
         self.assertIn(b"--queue-timeout", faas("new", "--help").stdout)
@@ -154,10 +178,6 @@ class Looking(CliTest):
             self.check(result, 1, "no function \\x1b[31m/v1/functions/nope")
             self.assertEqual(result.stdout, b"")
 
-    def test_a_name_is_percent_encoded(self):
-        faas("ip", "../x?y=1 z", *self.server.flags)
-        self.assertEqual(self.server.last("GET").target, "/v1/functions/..%2Fx%3Fy%3D1%20z")
-
     def test_names_for_completions_are_plain_lines_and_failures_are_silent(self):
         # A shell would expand a name with other characters than names have.
         self.assertEqual(self.run_verb("__names"), "hello\n")
@@ -223,6 +243,11 @@ class Removing(CliTest):
         report = json.loads(faas("rm", "a", "b", "--json", *daemon.flags).stdout)
         self.assertEqual(report["removed"], ["a"])
         self.assertEqual(report["failed"], [{"name": "b", "error": "no function b"}])
+
+    def test_rm_names_a_function_once(self):
+        daemon = self.daemon(DELETE=lambda request: request.refuse(
+            404, "unknown_function", "there is no function 'nope'; `faas list` shows them"))
+        self.check(faas("rm", "nope", *daemon.flags), 1, "faas: there is no function 'nope'; ")
 
     def test_rm_takes_an_answer_without_a_body(self):
         daemon = self.daemon(DELETE=lambda request: request.connection.sendall(

@@ -143,9 +143,34 @@ class Deploying(CliTest):
         self.assertTrue(started.wait(DEADLINE_SECONDS))
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(DEADLINE_SECONDS), 130)
-        process.communicate()
+        self.assertEqual(process.communicate()[1], b"faas: interrupted; nothing was deployed\n")
         self.assertTrue(ended.wait(DEADLINE_SECONDS))
         self.assertFalse(daemon.last("PUT").body_complete)
+
+    def test_an_interrupt_after_the_end_of_the_upload_promises_nothing(self):
+        sent = threading.Event()
+        gone = threading.Event()
+
+        def receive(request):
+            request.read_body()
+            sent.set()
+            gone.wait(DEADLINE_SECONDS)
+
+        daemon = self.daemon(PUT=receive)
+        file = ["-f", self.tarball(MIB)]
+        for words in ([], file):
+            sent.clear()
+            read_end, write_end = os.pipe()
+            os.write(write_end, b"x" * 100)
+            os.close(write_end)
+            process = start("new", "hello", *words, *daemon.flags, stdin=read_end)
+            os.close(read_end)
+            self.assertTrue(sent.wait(DEADLINE_SECONDS))
+            process.send_signal(signal.SIGINT)
+            stderr = process.communicate(timeout=DEADLINE_SECONDS)[1]
+            self.assertEqual(process.returncode, 130)
+            self.assertIn(b"it may be deployed: see faas list", stderr)
+        gone.set()
 
     def test_a_file_that_shrinks_is_not_sent_as_a_whole_one(self):
         path = self.tarball(64 * MIB)

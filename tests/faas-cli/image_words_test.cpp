@@ -7,7 +7,7 @@
 using cli::command_words;
 using cli::Failure;
 using cli::full_tag;
-using cli::label_of;
+using cli::key_and_value;
 using cli::source_date_epoch;
 using Words = std::vector<std::string>;
 
@@ -32,11 +32,12 @@ TEST_CASE("a shell's line and a broken list are refused, with the way to write t
   }
 }
 
-TEST_CASE("a label is cut at its first equals sign") {
-  CHECK(label_of("a=b=c") == std::pair<std::string, std::string>("a", "b=c"));
-  CHECK(label_of("a") == std::pair<std::string, std::string>("a", ""));
-  CHECK_THROWS_AS(label_of("=b"), Failure);
-  CHECK_THROWS_AS(label_of(""), Failure);
+TEST_CASE("a key ends at the first equals sign, and neither may be missing") {
+  CHECK(key_and_value("--label", "a=b=c") == std::pair<std::string, std::string>("a", "b=c"));
+  CHECK(key_and_value("--label", "a=") == std::pair<std::string, std::string>("a", ""));
+  CHECK_THROWS_WITH_AS(key_and_value("--env", "FOO"), "--env 'FOO' is not KEY=VALUE", Failure);
+  CHECK_THROWS_AS(key_and_value("--label", "=b"), Failure);
+  CHECK_THROWS_AS(key_and_value("--label", ""), Failure);
 }
 
 TEST_CASE("a name without a tag is the latest") {

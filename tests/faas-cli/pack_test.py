@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cli_case import FAAS, ROOT, CliTest, environment, faas, start  # noqa: E402
+from fake_daemon import FakeDaemon  # noqa: E402
 
 
 class Packing(CliTest):
@@ -58,7 +60,7 @@ class Packing(CliTest):
         os.mkdir(os.path.join(self.root, "srv"))
         self.check(self.pack("--cmd", '["-x", "a b"]', "-e", "A=1 2", "--env", "B=é",
                              "--workdir", "/srv", "--user", "1000:50", "--label", "k=v=w",
-                             "--label", "empty", "--tag", "app", "--tag", "team/app:2"), 0)
+                             "--label", "empty=", "--tag", "app", "--tag", "team/app:2"), 0)
         manifest, config = self.config(self.read_output())
         self.assertEqual(manifest["RepoTags"], ["app:latest", "team/app:2"])
         self.assertEqual(config["config"], {
@@ -113,7 +115,11 @@ class Packing(CliTest):
                      """--entrypoint '["/app", "-v"]'""")
         self.refused(faas("pack", self.root, "-o", self.output, "--entrypoint", "/gone"), "/gone")
         self.refused(self.pack("--tag", "UPPER"), "--tag")
-        self.refused(self.pack("-e", "A"), "KEY=value")
+        self.refused(self.pack("-e", "A"), "--env 'A' is not KEY=VALUE")
+        self.refused(self.pack("--label", "x"), "--label 'x' is not KEY=VALUE")
+        self.refused(faas("pack", self.program, "-o", self.output),
+                     f"app is no directory; an archive is deployed with `faas new NAME -f "
+                     f"{self.program}`")
         self.refused(faas("pack", "-o", self.output, "--entrypoint", "/app"), "DIR")
         self.refused(faas("pack", self.root, "--entrypoint", "/app", "--json"), "-o FILE")
 
@@ -195,6 +201,28 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.complete("pack", "--ent"), ["--entrypoint"])
         self.assertEqual(self.complete("pack", "handl"), ["handlers"])
         self.assertEqual(self.complete("pack", "handlers", "-o", "READ"), ["README.md"])
+
+    def test_offers_names_of_functions_where_one_is_wanted_and_no_more(self):
+        names = ["alpha", "beta"]
+        with FakeDaemon(GET=lambda request: request.answer(
+                200, {"functions": [{"name": name} for name in names]})) as daemon:
+            for complete in (self.complete, self.complete_in_fish):
+                for words in (["rollback"], ["ip"], ["rm", "alpha"], ["rollback", "--json"]):
+                    with self.subTest(complete=complete, words=words):
+                        self.assertEqual(complete(*daemon.flags, *words, ""), names)
+                for words in (["rollback", "alpha"], ["versions", "alpha"]):
+                    with self.subTest(complete=complete, words=words):
+                        self.assertEqual(complete(*daemon.flags, *words, ""), [])
+
+    def complete_in_fish(self, *words):
+        if shutil.which("fish") is None:
+            self.skipTest("there is no fish")
+        completions = os.path.join(ROOT, "faas-cli", "completions", "faas.fish")
+        path = os.path.dirname(FAAS) + ":" + os.environ["PATH"]
+        done = subprocess.run(["fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]",
+                               completions, " ".join(["faas", *words])], timeout=60, check=True,
+                              env=environment(PATH=path), capture_output=True, text=True)
+        return done.stdout.split()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "faas-cli/failure.h"
+#include "tests/support/scratch.h"
 
 using cli::Upload;
 
@@ -68,6 +69,41 @@ TEST_CASE("a directory and a missing file are usage errors that name them") {
   const std::string long_name(300, 'n');
   const std::string message = long_name + ": File name too long";
   CHECK_THROWS_WITH_AS(Upload::open(long_name, "x"), message.c_str(), cli::Failure);
+}
+
+TEST_CASE("a directory that is no layout is told what it lacks, or what it is instead") {
+  const support::Scratch scratch;
+  const auto message = [&](const std::string& input) -> std::string {
+    try {
+      Upload::open(input, "x");
+    } catch (const cli::Failure& failure) {
+      CHECK(failure.exit_code() == cli::ExitCode::usage);
+      return failure.what();
+    }
+    return "";
+  };
+  const auto write = [&](const std::string& name, const std::string& bytes) {
+    std::ofstream(scratch.path() / name) << bytes;
+  };
+  const std::string directory = scratch.path().string();
+  const std::string skopeo = directory + " is in skopeo's dir: format; copy it to oci:DIR";
+  write("index.json", "{}");
+  CHECK(message(directory).starts_with(
+      directory + " is a directory, and no OCI image layout: oci-layout is missing"));
+  write("manifest.json", "{}");
+  CHECK(message(directory).find("oci-layout is missing") != std::string::npos);
+  write(std::string(64, 'a'), "a blob");
+  CHECK(message(directory).starts_with(skopeo));
+  std::filesystem::remove(scratch.path() / "manifest.json");
+  write("version", "Directory Transport Version: 1.1\n");
+  CHECK(message(directory).starts_with(skopeo));
+  std::filesystem::remove(scratch.path() / "version");
+  write("oci-layout", "{}");
+  CHECK(message(directory).empty());
+  const std::string file = directory + "/index.json";
+  CHECK(message(file) ==
+        file + " is a part of an OCI image layout; name the directory: -f " + directory);
+  CHECK(message("").starts_with("--file is empty"));
 }
 
 TEST_CASE("what is no regular file has no size") {

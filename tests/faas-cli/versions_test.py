@@ -2,11 +2,13 @@
 
 import json
 import os
+import pty
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cli_case import FUNCTION, CliTest, faas  # noqa: E402
+from cli_case import DEADLINE_SECONDS, FUNCTION, CliTest, faas, start  # noqa: E402
 
 
 def version(number, **more):
@@ -40,12 +42,9 @@ class Versions(CliTest):
     def test_of_an_unknown_function_are_exit_1(self):
         self.check(faas("versions", "nope", *self.daemon().flags), 1, "no function has this name")
 
-    def test_name_is_one_and_percent_encoded(self):
+    def test_name_is_one(self):
         for words in (["versions"], ["versions", ""], ["versions", "a", "b"]):
             self.check(faas(*words), 2, "faas: ")
-        daemon = self.daemon()
-        faas("versions", "a/b", *daemon.flags)
-        self.assertEqual(daemon.last("GET").target, "/v1/functions/a%2Fb/versions")
 
 
 class Rollback(CliTest):
@@ -76,6 +75,9 @@ class Rollback(CliTest):
             with self.subTest(words=words):
                 self.check(faas(*words, *self.server.flags), 2, "faas: ")
         self.assertEqual(self.server.requests, [])
+        self.check(faas("rollback", "a", "abc", *self.server.flags), 2,
+                   "faas: 'abc' is no version; `faas versions a` lists them\n")
+        self.assertNotIn(b"9007199254740992", faas("rollback", "--help").stdout)
 
     def test_that_is_refused_is_exit_1_with_the_daemons_words(self):
         daemon = self.daemon(tcp=True, POST=lambda request: request.refuse(
@@ -93,18 +95,36 @@ class Gc(CliTest):
     def test_says_what_was_freed(self):
         result = self.run_gc({"images": 1, "layers": 3, "bytes": 5 << 20})
         self.check(result, 0)
-        self.assertEqual(result.stdout, b"freed 1 image, 3 layers, 5 MiB\n")
+        self.assertEqual(result.stdout, b"freed 5 MiB; removed 1 unused image, 3 unused layers\n")
         self.assertEqual(result.stderr, b"")
 
     def test_says_what_stood_in_its_way(self):
         result = self.run_gc({"images": 0, "layers": 0, "bytes": 0,
                               "unread": ["bad\u001b.json.corrupt"]})
         self.check(result, 0, "functions/bad\\x1b.json.corrupt")
-        self.assertEqual(result.stdout, b"freed 0 images, 0 layers, 0 B\n")
+        self.assertEqual(result.stdout, b"freed 0 B; removed 0 unused images, 0 unused layers\n")
 
     def test_in_json_is_the_daemons(self):
         answer = {"images": 1, "layers": 3, "bytes": 4096}
         self.assertEqual(json.loads(self.run_gc(answer, "--json").stdout), answer)
+
+    def test_that_waits_long_says_so_on_a_terminal(self):
+        said = threading.Event()
+
+        def collect(request):
+            said.wait(DEADLINE_SECONDS)
+            request.answer(200, {"images": 0, "layers": 0, "bytes": 1 << 20})
+
+        daemon = self.daemon(POST=collect)
+        leader, follower = pty.openpty()
+        self.addCleanup(os.close, leader)
+        process = start("gc", *daemon.flags, stderr=follower)
+        os.close(follower)
+        line = os.read(leader, 4096)
+        said.set()
+        self.assertEqual(line, b"faas: waiting until the disk has its space back\r\n")
+        self.assertEqual(process.communicate(timeout=DEADLINE_SECONDS)[0],
+                         b"freed 1 MiB; removed 0 unused images, 0 unused layers\n")
 
     def test_takes_no_words(self):
         self.check(faas("gc", "all"), 2, "faas: ")
