@@ -134,6 +134,8 @@ class ARollback(VersionsTestCase):
         status, _, answer = faasd.api("POST", "/v1/functions/hello/rollback?version=9")
         self.assertEqual((status, answer["code"]), (404, "unknown_version"))
         self.assertEqual(faasd.api("POST", "/v1/functions/other/rollback")[0], 404)
+        status, _, answer = faasd.api("POST", "/v1/functions/hello/rollback?version=4")
+        self.assertEqual((status, answer["code"]), (409, "already_current"))
         self.assertEqual(faasd.describe("hello")["version"], 4)
 
     def test_of_a_function_that_is_called_versions_works_like_any_other(self):
@@ -267,6 +269,27 @@ class ARestart(VersionsTestCase):
         second.faas("rollback", "hello", "1", check=True)
         self.assertEqual(curl(second.ip("hello")).status, 200)
 
+    def test_gives_a_function_whose_image_was_lost_its_address_back_or_lets_it_be_removed(self):
+        first = self.start()
+        for number, name in enumerate(("again", "away", "other")):
+            self.deploy(first, (number,), name)
+        addresses = {name: first.ip(name) for name in ("again", "away")}
+        lost = [first.describe(name)["image"].removeprefix("sha256:") for name in addresses]
+        first.stop()
+        for image in lost:
+            shutil.rmtree(os.path.join(first.state_dir, "images", image))
+        second = self.restart(first)
+        done = second.faas("ip", "away")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("did not come back", done.stderr)
+        self.assertNotIn(second.deploy("new", numbered(9)), addresses.values())
+        self.assertEqual(self.deploy(second, (0,), "again"), addresses["again"])
+        self.assertEqual(curl(addresses["again"]).status, 200)
+        second.faas("rm", "away", check=True)
+        self.assertEqual(second.faas("rm", "away").returncode, 1)
+        self.assertEqual(second.deploy("last", numbered(8)), addresses["away"])
+        self.wait_for_store(second, 4, 5)
+
     def orphan(self, faasd, number):
         """What a crash between publishing an image and recording its function leaves."""
         faasd.deploy("orphan", numbered(number))
@@ -354,7 +377,8 @@ class Garbage(VersionsTestCase):
         answer = faasd.api("POST", "/v1/gc")
         self.assertEqual((answer[0], answer[2]), (200, {"images": 0, "layers": 0, "bytes": 0}))
         faasd.log.wait_for("audit", target="/v1/gc", status=200)
-        self.assertEqual(faasd.faas("gc", check=True).stdout, "freed 0 images, 0 layers, 0 B\n")
+        self.assertEqual(faasd.faas("gc", check=True).stdout,
+                         "freed 0 B; removed 0 unused images, 0 unused layers\n")
 
     def test_of_a_corrupt_image_is_freed_and_seen_on_the_disk(self):
         first = self.start()

@@ -9,6 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "oci/image/quota.h"
+#include "oci/image/tree.h"
+#include "oci/sys/file.h"
 #include "tests/oci/image/archive_builder.h"
 #include "tests/oci/image/store_fixture.h"
 
@@ -382,4 +385,35 @@ TEST_CASE("I28: a WorkingDir is made inside the root, or not at all") {
   CHECK(import("/l/x", {soft_link("l", "/gone")}) == "!bad_working_dir");
   CHECK(import("/f/x", {file("f")}) == "!bad_working_dir");
   CHECK(import("/" + std::string(300, 'n'), {}) == "!bad_working_dir");
+}
+
+TEST_CASE("layers that are chained by links make no tree deeper than a layer may be") {
+  NEEDS_ROOT();
+  Store store;
+  const auto deep = [](const std::string& top, int levels) {
+    std::string path = top;
+    for (int i = 1; i < levels; ++i) path += "/d";
+    return path;
+  };
+  const std::string first = deep("a", 100);
+  const Layers chained = {{file(first + "/f"), soft_link("link", first)},
+                          {file(deep("link", 100) + "/f")}};
+  const Outcome outcome = store.import(docker_save(chained));
+  CHECK(outcome.code == "too_large");
+  CHECK(outcome.message.find("128 directories") != std::string::npos);
+  CHECK(store.import(docker_save(Layers{chained[0], {file("link/d/f")}})).image);
+}
+
+TEST_CASE("the names of one directory are bounded") {
+  NEEDS_ROOT();
+  fixture::TemporaryDirectory directory;
+  const sys::UniqueFd fd = sys::open_directory(directory.path());
+  const std::string long_name(250, 'n');
+  const std::size_t enough = image::kDirectoryNamesBytes / 255;
+  for (std::size_t i = 0; i < enough; ++i) {
+    image::make_symlink_at("x", fd.get(), long_name + std::to_string(10'000 + i));
+  }
+  CHECK(image::list_names(fd.get()).size() == enough);
+  image::make_symlink_at("x", fd.get(), long_name + "more");
+  CHECK_THROWS_AS(image::list_names(fd.get()), sys::Refused);
 }

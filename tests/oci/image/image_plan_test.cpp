@@ -121,6 +121,40 @@ TEST_CASE("of several images a tag chooses, and without one they are listed") {
                     "docker.io/library/app:2): choose one with --tag or --digest");
 }
 
+TEST_CASE("an ambiguous archive is listed by image, not by alias") {
+  Archive archive;
+  const json a = archive.add_image("a", host());
+  archive.set_index({named(a, "1"), named(a, "docker.io/library/app:1"), named(a, "app:1"),
+                     archive.add_image("b", host())});
+  try {
+    image::plan_image(archive.report, {});
+    FAIL("it chose one");
+  } catch (const sys::Refused& refused) {
+    const std::string message = refused.what();
+    CHECK(message.find("holds 2 images (app:1, sha256:") != std::string::npos);
+  }
+}
+
+TEST_CASE("a digest names an image of another platform, too") {
+  Archive archive;
+  const json other = archive.add_image("a", kOther);
+  archive.set_index(
+      {for_platform(archive.add_image("b", host()), host()), for_platform(other, kOther)});
+  const std::string digest = other["digest"];
+  CHECK(archive.choose({"", "", digest}) == "wrong_platform");
+  CHECK(archive.choose({"", std::string("linux/") + kOther, digest}) == "a");
+}
+
+TEST_CASE("64-bit ARM is one platform, with its version and without") {
+  const auto matches = [](const char* wanted, const char* actual) {
+    return image::matches_platform(image::parse_platform(wanted), image::parse_platform(actual));
+  };
+  CHECK(matches("linux/arm64/v8", "linux/arm64"));
+  CHECK(matches("linux/arm64", "linux/arm64/v8"));
+  CHECK_FALSE(matches("linux/arm/v7", "linux/arm/v6"));
+  CHECK_FALSE(matches("linux/amd64/v3", "linux/amd64"));
+}
+
 TEST_CASE("two names of one image are one image") {
   Archive archive;
   const json entry = archive.add_image("a", host());

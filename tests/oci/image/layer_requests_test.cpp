@@ -63,6 +63,27 @@ TEST_CASE("a layer that is neither sent nor there is missing, asked or not") {
   CHECK_THROWS_AS(import(*store.store(), without_layers(layer), answer.request), sys::Refused);
 }
 
+TEST_CASE("what the store has is no answer to what an archive lacks, unless its sender has asked") {
+  NEEDS_ROOT();
+  const std::vector<builder::Item> layer = {file("a")};
+  Store store;
+  const auto first = store.import(docker_save({layer}));
+  REQUIRE(first.image);
+  CHECK(store.import(without_layers(layer)).code == "missing_layer");
+  const auto code = [&](const std::string& request) -> std::string {
+    try {
+      store.store()->begin_import({}, request);
+      return "";
+    } catch (const sys::Refused& refused) {
+      return refused.code();
+    }
+  };
+  CHECK(code("0123456789abcdef") == "unknown_layer_request");
+  const std::string request = store.store()->request_layers({diff_id_of(layer)}).request;
+  CHECK(code(request) == "");
+  CHECK(code(request) == "unknown_layer_request");
+}
+
 TEST_CASE("who asks for a layer that another one is bringing waits, and need not bring it") {
   NEEDS_ROOT();
   const std::vector<builder::Item> layer = {file("a")};
