@@ -57,8 +57,8 @@ class ABadUpload(FaasdTestCase):
         super().setUp()
         self.faasd = self.start()
         self.faasd.deploy("good")
-        self.state = machine.tree(self.faasd.state_dir)
         self.footprint = self.faasd.idle_footprint()
+        self.state = machine.tree(self.faasd.state_dir)
 
     def assert_nothing_changed(self):
         self.faasd.log.wait_until(lambda: machine.tree(self.faasd.state_dir) == self.state,
