@@ -22,7 +22,7 @@ constexpr int kDepthMax = 4;
 constexpr std::array kFirstFields = {
     "name",       "ip",     "port",        "protocol", "version",  "rollback_of", "kept_versions",
     "created_at", "image",  "cmd",         "mode",     "launcher", "warm",        "live",
-    "parked",     "queued", "invocations", "limits",   "env",      "rootfs",
+    "parked",     "queued", "invocations", "limits",   "env",      "rootfs",      "host_ids",
 };
 constexpr const char* kLastField = "config";
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "oci/runtime/rootfs_view.h"
 #include "oci/sys/credentials.h"
 #include "oci/sys/error.h"
 
@@ -21,6 +22,12 @@ std::filesystem::path for_root(std::filesystem::path path) {
 }
 
 std::filesystem::path made(const std::filesystem::path& path) {
+  if (runtime::RootfsViews::hide(path)) {
+    throw sys::Refused(sys::Refusal::invalid, "unsafe_directory",
+                       path.string() +
+                           " lies where faasd mounts root filesystems for containers; "
+                           "choose another directory");
+  }
   sys::make_directory(path, 0700);
   sys::check_private_directory(path);
   return path;

@@ -26,7 +26,7 @@ int serve_until_signal(const Options& options) {
   sys::raise_file_limit();
   sys::become_subreaper();
   sys::EventLoop loop;
-  runtime::RootfsViews views(loop, directories.rootfs_views());
+  runtime::RootfsViews views(loop);
   const sys::CgroupTree cgroups(directories.cgroup_name());
   image::ImageStore images(directories.state(), log);
   runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root());

@@ -11,6 +11,7 @@
 
 #include "faas-cli/doctor/probe.h"
 #include "faas-cli/units.h"
+#include "oci/runtime/host_ids.h"
 
 namespace cli::doctor {
 namespace {
@@ -27,12 +28,8 @@ constexpr std::uint64_t kInodesLeast = 5'000;
 // A connection, its instance's pidfd, control socket and pipes, for the default limit of 64
 // instances of a dozen functions.
 constexpr std::uint64_t kDescriptorsEnough = 4096;
-// Container root is another host uid for each function, each with a range of its own.
-constexpr std::uint64_t kIdsPerFunction = 65'536;
-constexpr std::uint64_t kFunctionsEnough = 256;
-// Below are people, services and the dynamic users of systemd; the last id is no id (-1).
-constexpr std::uint64_t kFirstContainerId = 65'536;
-constexpr std::uint64_t kLastContainerId = 0xffff'fffeULL;
+// The last id is no id (-1).
+constexpr std::uint64_t kLastId = 0xffff'fffeULL;
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t number = 0;
@@ -135,48 +132,35 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view text) {
     if (first_colon == std::string::npos || second_colon == std::string::npos) continue;
     const auto first = parse_number(std::string_view(line).substr(first_colon + 1));
     const auto count = parse_number(std::string_view(line).substr(second_colon + 1));
-    if (!first || !count || *count == 0 || *first > kLastContainerId) continue;
-    const std::uint64_t room = kLastContainerId - *first;
+    if (!first || !count || *count == 0 || *first > kLastId) continue;
+    const std::uint64_t room = kLastId - *first;
     ranges.push_back({*first, *first + std::min(*count - 1, room)});
   }
   return ranges;
 }
 
-IdRange longest_free_range(std::vector<IdRange> taken) {
-  std::sort(taken.begin(), taken.end(),
-            [](const IdRange& left, const IdRange& right) { return left.first < right.first; });
-  taken.push_back({kLastContainerId + 1, kLastContainerId + 1});
-  IdRange longest{1, 0};
-  std::uint64_t next_free = kFirstContainerId;
-  for (const IdRange& range : taken) {
-    if (range.first > next_free && range.first - next_free > longest.last + 1 - longest.first) {
-      longest = {next_free, range.first - 1};
+std::optional<IdRange> first_overlap(const std::vector<IdRange>& ranges) {
+  for (const IdRange& range : ranges) {
+    if (range.first <= runtime::kLastHostId && range.last >= runtime::kFirstHighHostId) {
+      return range;
     }
-    next_free = std::max(next_free, range.last + 1);
   }
-  return longest;
+  return std::nullopt;
 }
 
 Check check_user_ids(const Host& host) {
-  std::vector<IdRange> taken;
+  const std::string ours =
+      std::to_string(runtime::kFirstHighHostId) + " to " + std::to_string(runtime::kLastHostId);
   for (const char* file : {"etc/subuid", "etc/subgid"}) {
-    const auto ranges = parse_subordinate_ids(read_text(host, file).value_or(""));
-    taken.insert(taken.end(), ranges.begin(), ranges.end());
+    const auto taken = first_overlap(parse_subordinate_ids(read_text(host, file).value_or("")));
+    if (!taken) continue;
+    return {"user ids", Outcome::warn,
+            "/" + std::string(file) + " gives " + std::to_string(taken->first) + " to " +
+                std::to_string(taken->last) + " to somebody, and functions have " + ours,
+            "give that user ids below " + std::to_string(runtime::kFirstHighHostId) +
+                ": he is as good as the owner of the functions that have them"};
   }
-  const IdRange free = longest_free_range(taken);
-  const std::uint64_t functions = (free.last + 1 - free.first) / kIdsPerFunction;
-  if (functions == 0) {
-    return {"user ids", Outcome::fail, "/etc/subuid and /etc/subgid have given away all of them",
-            "remove ranges there that nobody needs"};
-  }
-  const std::string finding = "nobody has " + std::to_string(free.first) + " to " +
-                              std::to_string(free.last) + ", room for " +
-                              std::to_string(functions) + " functions";
-  if (functions < kFunctionsEnough) {
-    return {"user ids", Outcome::warn, finding,
-            "remove ranges from /etc/subuid and /etc/subgid that nobody needs"};
-  }
-  return {"user ids", Outcome::ok, finding, ""};
+  return {"user ids", Outcome::ok, "nobody else has those of functions, " + ours, ""};
 }
 
 }  // namespace cli::doctor

@@ -1,8 +1,9 @@
-// What the host has left: memory, disk and inodes for images, file descriptors, and user ids that
-// nobody has been given. proc(5), statvfs(3), getrlimit(2), subuid(5).
+// What the host has left: memory, disk and inodes for images, file descriptors; and whether the
+// user ids of functions are theirs alone. proc(5), statvfs(3), getrlimit(2), subuid(5).
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,7 @@ struct IdRange {
 };
 // The ranges of /etc/subuid or /etc/subgid; lines that are none are passed over.
 std::vector<IdRange> parse_subordinate_ids(std::string_view text);
-// The longest run of ids that no range touches, above those of people and services.
-IdRange longest_free_range(std::vector<IdRange> taken);
+// The first of them that has an id of those that functions have.
+std::optional<IdRange> first_overlap(const std::vector<IdRange>& ranges);
 
 }  // namespace cli::doctor

@@ -24,6 +24,7 @@ nlohmann::json to_json(const image::ImageConfig& config) {
 
 nlohmann::json to_json(const control::FunctionStatus& status) {
   nlohmann::json json = function::to_json(status.function);
+  json["host_ids"] = {{"first", status.host_ids.first}, {"count", runtime::kHostIds}};
   json["rootfs"] = rootfs_of(status);
   json["live"] = status.live;
   json["parked"] = status.parked;

@@ -203,8 +203,9 @@ FunctionStatus HostOperator::put_version(const std::string& name, const function
 
 std::shared_ptr<const instance::Blueprint> HostOperator::make_blueprint(
     const function::Function& function, std::shared_ptr<const image::Image> image) const {
-  return instance::make_blueprint(function, std::move(image), household_.rootfs_views,
-                                  defaults_.limit_swap);
+  return instance::make_blueprint(function,
+                                  household_.addresses.subnet().host_ids(function.address),
+                                  std::move(image), household_.rootfs_views, defaults_.limit_swap);
 }
 
 // Each step that follows another is undone by the destructor of what the other one made.
@@ -219,13 +220,11 @@ void HostOperator::install_new(function::History history,
     }
   }
   function::Function& function = history.current;
-  // Before anything is touched: can this image run at all?
-  make_blueprint(function, image);
   function::AddressLease lease = lease_for(function.name);
   function.address = lease.address();
+  const auto blueprint = make_blueprint(function, std::move(image));
   sys::UniqueFd listener =
       sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
-  const auto blueprint = make_blueprint(function, std::move(image));
   RecordedFunction recorded(household_.store, history, unrestored_of(function.name));
   household_.loop.call([&] { household_.dispatcher.install(blueprint, std::move(listener)); });
   recorded.keep();
@@ -342,6 +341,7 @@ FunctionStatus HostOperator::status_of(const Entry& entry) const {
   FunctionStatus status;
   status.function = entry.blueprint->function;
   if (status.function.launcher.empty()) status.function.launcher = defaults_.launcher;
+  status.host_ids = household_.addresses.subnet().host_ids(status.function.address);
   status.image = entry.blueprint->image;
   status.kept_versions = 1 + entry.previous.size();
   return status;
@@ -408,8 +408,8 @@ void HostOperator::restore_one(const function::History& recorded) {
   function::Function function = recorded.current;
   function.port = defaults_.port;  // the daemon's to choose, anew at each start
   std::shared_ptr<const image::Image> image = household_.images.open(function.image);
-  const auto blueprint = make_blueprint(function, std::move(image));
   function::AddressLease lease = household_.addresses.lease(function.address);
+  const auto blueprint = make_blueprint(function, std::move(image));
   sys::UniqueFd listener =
       sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
   household_.dispatcher.install(blueprint, std::move(listener));

@@ -15,12 +15,14 @@
 #include "faasd/function/history.h"
 #include "oci/image/image.h"
 #include "oci/image/image_store.h"
+#include "oci/runtime/host_ids.h"
 
 namespace control {
 
 // A function as the owner sees it. A value; the counts are of the moment of the call.
 struct FunctionStatus {
   function::Function function;
+  runtime::HostIds host_ids;
   std::shared_ptr<const image::Image> image;
   std::uint64_t live = 0;    // instances that are launching or serving
   std::uint64_t parked = 0;  // instances that wait for a connection

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
+#include "faasd/function/bounds.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
 
@@ -43,7 +45,11 @@ Subnet::Subnet(std::string_view text) : text_(text) {
                          std::to_string(prefix));
   }
   first_ = sys::Ipv4{network->bits + kFirstHost};
-  last_ = sys::Ipv4{network->bits + hosts - 1};
+  last_ = sys::Ipv4{network->bits + std::min(hosts - 1, kFirstHost + bounds::kMaxFunctions - 1)};
+}
+
+runtime::HostIds Subnet::host_ids(sys::Ipv4 address) const noexcept {
+  return runtime::host_ids(address.bits - first_.bits);
 }
 
 AddressLease::AddressLease(AddressLease&& other) noexcept

@@ -9,11 +9,13 @@
 #include <string>
 #include <string_view>
 
+#include "oci/runtime/host_ids.h"
 #include "oci/sys/netlink.h"
 
 namespace function {
 
-// "127.77.0.0/16": the first address is network + 10, the last the one before broadcast.
+// "127.77.0.0/16": the first address is network + 10, the last the one before broadcast, or that of
+// the last function that there may be.
 class Subnet {
  public:
   // Throws sys::Refused(invalid, "bad_subnet") with what is wrong; at least a /28 is needed.
@@ -23,6 +25,9 @@ class Subnet {
   sys::Ipv4 last() const noexcept { return last_; }
   bool contains(sys::Ipv4 address) const noexcept { return first_ <= address && address <= last_; }
   const std::string& to_string() const noexcept { return text_; }
+
+  // The host's user and group ids that go with an address: whoever leases it has them too.
+  runtime::HostIds host_ids(sys::Ipv4 address) const noexcept;
 
  private:
   std::string text_;
@@ -56,6 +61,8 @@ class AddressPool {
 
   // `journal` is a directory with one empty file per address that is on the interface.
   AddressPool(const Subnet& subnet, std::filesystem::path journal);
+
+  const Subnet& subnet() const noexcept { return subnet_; }
 
   // Removes addresses that a dead daemon left, by its journal. Call it before the first lease.
   // Returns how many.

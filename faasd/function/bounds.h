@@ -6,14 +6,16 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "oci/runtime/host_ids.h"
+
 namespace function::bounds {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Functions: each costs one listener and one address; 10,000 fit a default table of descriptors
-// only with a raised limit, which `faas doctor` looks at.
-inline constexpr std::size_t kMaxFunctions = 20'000;
+// Functions: each costs one listener, one address and 65,536 of the host's ids; 10,000 fit a
+// default table of descriptors only with a raised limit, which `faas doctor` looks at.
+inline constexpr std::uint32_t kMaxFunctions = runtime::kHostIdRanges;
 // Instances of all functions at once: at 128 pids each, far under the kernel's default pid_max.
 inline constexpr std::size_t kMaxInstances = 8'192;
 // Connections of all functions that wait: each is one descriptor and a queue entry.

@@ -8,6 +8,7 @@
 #include "faasd/function/function.h"
 #include "oci/image/image.h"
 #include "oci/runtime/container.h"
+#include "oci/runtime/host_ids.h"
 #include "oci/runtime/rootfs_view.h"
 
 namespace instance {
@@ -22,6 +23,7 @@ struct Blueprint {
 // Throws sys::Refused(invalid) if the image cannot run: no command, or one that is not there, an
 // unknown user, a working directory that does not do.
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
+                                                const runtime::HostIds& ids,
                                                 std::shared_ptr<const image::Image> image,
                                                 runtime::RootfsViews& views, bool limit_swap);
 

@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "faasd/function/bounds.h"
+#include "oci/sys/file.h"
 
 namespace instance {
 namespace {
@@ -29,6 +30,7 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
       stdout_(workshop.loop, workshop.log, blueprint_->function.name, id_, "stdout"),
       stderr_(workshop.loop, workshop.log, blueprint_->function.name, id_, "stderr"),
       started_(Clock::now()) {
+  give_output_to_user();
   handoff_.emplace(workshop_.loop, bundle_->take_control_listener(),
                    Handoff::Callbacks{[this] { on_connected(); }, [this] { on_taken(); }});
   launch_ = launcher_.launch({*bundle_, stdout_.write_end(), stderr_.write_end(),
@@ -41,6 +43,16 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
 }
 
 Instance::~Instance() = default;
+
+// So that the handler may open them anew, by /dev/stderr.
+void Instance::give_output_to_user() const {
+  const runtime::Container& container = blueprint_->container;
+  const uid_t user = runtime::host_id(container.ids.users, container.user.uid);
+  const gid_t group = runtime::host_id(container.ids.groups, container.user.gid);
+  for (const Output* output : {&stdout_, &stderr_}) {
+    sys::change_owner(output->write_end(), user, group);
+  }
+}
 
 runtime::Container Instance::container() const {
   runtime::Container container = blueprint_->container;

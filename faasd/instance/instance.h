@@ -63,6 +63,7 @@ class Instance {
   using Clock = sys::EventLoop::Clock;
 
   runtime::Container container() const;
+  void give_output_to_user() const;
   void on_launch_done(runtime::LaunchResult result);
   void on_connected();
   void on_taken();

@@ -125,6 +125,14 @@ json process(const Container& container) {
           {"noNewPrivileges", true}};
 }
 
+json id_mappings(const std::vector<sys::IdRange>& ranges) {
+  json list = json::array();
+  for (const sys::IdRange& range : ranges) {
+    list.push_back({{"containerID", range.inside}, {"hostID", range.host}, {"size", range.count}});
+  }
+  return list;
+}
+
 std::string_view key_of(std::string_view entry) {
   return entry.substr(0, entry.find('='));
 }
@@ -155,7 +163,7 @@ std::vector<std::string> merge_env(const std::vector<std::string>& image_env,
 
 json to_oci_spec(const Container& container) {
   json namespaces = json::array();
-  for (const char* type : {"pid", "network", "ipc", "uts", "mount", "cgroup"}) {
+  for (const char* type : {"pid", "network", "ipc", "uts", "mount", "cgroup", "user"}) {
     namespaces.push_back({{"type", type}});
   }
   return {{"ociVersion", "1.0.2"},
@@ -166,6 +174,8 @@ json to_oci_spec(const Container& container) {
           {"mounts", mounts(container)},
           {"linux",
            {{"namespaces", namespaces},
+            {"uidMappings", id_mappings(container.ids.users)},
+            {"gidMappings", id_mappings(container.ids.groups)},
             {"resources", resources(container.resources)},
             {"cgroupsPath", container.cgroup_path},
             {"rootfsPropagation", "private"},

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "oci/image/image.h"
+#include "oci/sys/user_namespace.h"
 
 namespace runtime {
 
@@ -28,6 +29,7 @@ struct Container {
   std::vector<std::string> env;
   std::string working_dir = "/";
   image::ProcessUser user;
+  sys::IdMaps ids;  // who its users and groups are on the host
   Resources resources;
   std::string cgroup_path;
   std::filesystem::path control_socket;  // on the host; seen inside as /control.sock
@@ -39,7 +41,7 @@ std::vector<std::string> merge_env(const std::vector<std::string>& image_env,
                                    const std::vector<std::string>& function_env,
                                    const image::ProcessUser& user);
 
-// config.json: own pid, mount, net, ipc, uts and cgroup namespace, no capabilities,
+// config.json: own pid, mount, net, ipc, uts, cgroup and user namespace, no capabilities,
 // no_new_privileges, read-only root, masked paths, small tmpfs, default devices, limits.
 nlohmann::json to_oci_spec(const Container& container);
 

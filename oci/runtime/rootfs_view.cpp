@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +13,10 @@
 namespace runtime {
 namespace {
 
+// See the header. A host that has none (a chroot, perhaps) gets one.
+constexpr const char* kDirectory = "/dev/shm";
+constexpr mode_t kDirectoryMode = 01777;
+// Of a mount point, before anything is mounted.
 constexpr mode_t kPrivate = 0700;
 using Clock = std::chrono::steady_clock;
 // Mounting takes less than a millisecond; what is called now and then should not pay it each time.
@@ -30,15 +35,17 @@ sys::UniqueFd open_graft(int root_fd, const image::Graft& graft) {
 
 }  // namespace
 
-RootfsView::Mounted::Mounted(const image::Image& image, std::filesystem::path path)
+RootfsView::Mounted::Mounted(const image::Image& image, const std::optional<sys::IdMaps>& ids,
+                             std::filesystem::path path)
     : path_(std::move(path)) {
   sys::make_directory(path_, kPrivate);
   try {
-    const sys::UniqueFd root = sys::clone_sealed(sys::open_directory(image.rootfs).get());
+    const sys::UniqueFd owners = ids ? sys::make_user_namespace(*ids) : sys::UniqueFd();
+    const sys::UniqueFd root = sys::clone_sealed(sys::open_directory(image.rootfs).get(), owners);
     sys::attach_mount(root.get(), sys::open_directory(path_).get());
     for (const image::Graft& graft : image.grafts) {
       const sys::UniqueFd tree = sys::open_directory(graft.tree);
-      const sys::UniqueFd shared = sys::clone_sealed(open_graft(tree.get(), graft).get());
+      const sys::UniqueFd shared = sys::clone_sealed(open_graft(tree.get(), graft).get(), owners);
       sys::attach_mount(shared.get(), open_graft(root.get(), graft).get());
     }
   } catch (...) {
@@ -49,13 +56,13 @@ RootfsView::Mounted::Mounted(const image::Image& image, std::filesystem::path pa
 
 RootfsView::Mounted::~Mounted() {
   sys::detach_mount(path_);
-  std::error_code ignored;  // the next start finds it empty
+  std::error_code ignored;  // it is in memory, and empty
   std::filesystem::remove(path_, ignored);
 }
 
 RootfsView::RootfsView(RootfsViews& views, std::shared_ptr<const image::Image> image,
-                       std::filesystem::path path)
-    : views_(views), image_(std::move(image)), path_(std::move(path)) {}
+                       sys::IdMaps ids, std::filesystem::path path)
+    : views_(views), image_(std::move(image)), ids_(std::move(ids)), path_(std::move(path)) {}
 
 RootfsView::~RootfsView() {
   views_.forget(*this);
@@ -65,23 +72,35 @@ std::shared_ptr<const RootfsView::Mounted> RootfsView::use() {
   return views_.use(*this);
 }
 
-RootfsViews::RootfsViews(sys::EventLoop& loop, std::filesystem::path mount_points)
-    : loop_(loop), mount_points_(std::move(mount_points)) {
+RootfsViews::RootfsViews(sys::EventLoop& loop) : loop_(loop) {
   sys::enter_private_mounts();
-  sys::remove_tree(mount_points_);  // empty directories of a daemon that was killed
-  sys::make_directory(mount_points_, kPrivate);
+  sys::make_directory(kDirectory, kDirectoryMode);
+  // Runtimes take no root whose path has a link in it.
+  mount_points_ = std::filesystem::canonical(kDirectory);
+  sys::mount_directory_of_mounts(mount_points_);
   timer_ = loop_.after(kLookEvery, [this] { look_for_idle(); });
 }
 
-RootfsViews::~RootfsViews() {
-  std::error_code ignored;
-  std::filesystem::remove(mount_points_, ignored);
+bool RootfsViews::hide(const std::filesystem::path& path) {
+  const std::filesystem::path directory = std::filesystem::weakly_canonical(kDirectory);
+  const std::filesystem::path inside = std::filesystem::weakly_canonical(path);
+  return std::mismatch(directory.begin(), directory.end(), inside.begin(), inside.end()).first ==
+         directory.end();
+}
+
+std::filesystem::path RootfsViews::next_mount_point(const std::string& name) {
+  return mount_points_ / (name + "." + std::to_string(next_++));
 }
 
 std::shared_ptr<RootfsView> RootfsViews::make(const std::string& name,
-                                              std::shared_ptr<const image::Image> image) {
-  return std::make_shared<RootfsView>(*this, std::move(image),
-                                      mount_points_ / (name + "." + std::to_string(next_++)));
+                                              std::shared_ptr<const image::Image> image,
+                                              sys::IdMaps ids) {
+  return std::make_shared<RootfsView>(*this, std::move(image), std::move(ids),
+                                      next_mount_point(name));
+}
+
+RootfsView::Mounted RootfsViews::look_at(const image::Image& image) {
+  return {image, std::nullopt, next_mount_point("look")};
 }
 
 std::shared_ptr<const RootfsView::Mounted> RootfsViews::use(RootfsView& view) {
@@ -90,7 +109,7 @@ std::shared_ptr<const RootfsView::Mounted> RootfsViews::use(RootfsView& view) {
   if (mounted) {
     mounted_.remove(&view);
   } else {
-    mounted = std::make_shared<const RootfsView::Mounted>(*view.image_, view.path_);
+    mounted = std::make_shared<const RootfsView::Mounted>(*view.image_, view.ids_, view.path_);
   }
   mounted_.push_front(&view);
   view.mounted_ = mounted;

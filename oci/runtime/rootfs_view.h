@@ -1,9 +1,9 @@
 // Root filesystems of images as containers see them: whole, their grafts in place; read-only,
-// nosuid, nodev; in a mount namespace of the daemon's own. nosuid is what makes file capabilities
-// harmless *and* their files runnable: without it, a program that has some cannot be executed at
-// all by a process that may not have them (capabilities(7), "Safety checking for capability-dumb
-// binaries").
-// Throws std::system_error.
+// nosuid, nodev; their files owned by who is who in the container; in a mount namespace of the
+// daemon's own. nosuid is what makes file capabilities harmless *and* their files runnable: without
+// it, a program that has some cannot be executed at all by a process that may not have them
+// (capabilities(7), "Safety checking for capability-dumb binaries").
+// Throws std::system_error; Refused(failed, "no_idmapped_mounts") where the host has none.
 #pragma once
 
 #include <atomic>
@@ -13,10 +13,12 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "oci/image/image.h"
 #include "oci/sys/event_loop.h"
+#include "oci/sys/user_namespace.h"
 
 namespace runtime {
 
@@ -29,7 +31,9 @@ class RootfsView {
   // A mounted root filesystem. Whoever starts a container holds it until the container is gone.
   class Mounted {
    public:
-    Mounted(const image::Image& image, std::filesystem::path path);
+    // Without `ids`, owners are those that the image names, as the host sees them.
+    Mounted(const image::Image& image, const std::optional<sys::IdMaps>& ids,
+            std::filesystem::path path);
     ~Mounted();
     Mounted(const Mounted&) = delete;
     Mounted& operator=(const Mounted&) = delete;
@@ -39,7 +43,7 @@ class RootfsView {
     std::filesystem::path path_;
   };
 
-  RootfsView(RootfsViews& views, std::shared_ptr<const image::Image> image,
+  RootfsView(RootfsViews& views, std::shared_ptr<const image::Image> image, sys::IdMaps ids,
              std::filesystem::path path);
   ~RootfsView();
   RootfsView(const RootfsView&) = delete;
@@ -52,6 +56,7 @@ class RootfsView {
 
   RootfsViews& views_;
   const std::shared_ptr<const image::Image> image_;
+  const sys::IdMaps ids_;
   const std::filesystem::path path_;
   // Guarded by the views' mutex.
   std::shared_ptr<const Mounted> mounted_;
@@ -61,18 +66,27 @@ class RootfsView {
 // Makes the views, in a mount namespace that it enters with the whole process, so it is made before
 // the first thread. Every container starts with a copy of that namespace: mounts cost all of them
 // time, so those that nobody uses are few, and go after a while. Outlives the views; owned by main.
-// `make` may be called by any thread.
+// `make` and `look_at` may be called by any thread.
+//
+// A container's root, which is nobody on the host, must be able to walk to its root filesystem, and
+// nobody may walk through the run directory. So the views lie in a file system of their own, which
+// is mounted, in that namespace only, over a directory that everybody may pass and that nothing
+// here needs: /dev/shm.
 class RootfsViews {
  public:
-  // `mount_points` is a directory that this makes and removes.
-  RootfsViews(sys::EventLoop& loop, std::filesystem::path mount_points);
-  ~RootfsViews();
+  explicit RootfsViews(sys::EventLoop& loop);
   RootfsViews(const RootfsViews&) = delete;
   RootfsViews& operator=(const RootfsViews&) = delete;
 
   // `name` is for people who look at the table of mounts.
   std::shared_ptr<RootfsView> make(const std::string& name,
-                                   std::shared_ptr<const image::Image> image);
+                                   std::shared_ptr<const image::Image> image, sys::IdMaps ids);
+
+  // For the daemon's own eyes, and not for long.
+  RootfsView::Mounted look_at(const image::Image& image);
+
+  // Whether `path` is hidden from this process once it has views.
+  static bool hide(const std::filesystem::path& path);
 
  private:
   friend class RootfsView;
@@ -81,9 +95,10 @@ class RootfsViews {
   void forget(RootfsView& view);
   void drop_unused(std::size_t how_many_may_stay, std::chrono::steady_clock::time_point since);
   void look_for_idle();
+  std::filesystem::path next_mount_point(const std::string& name);
 
   sys::EventLoop& loop_;
-  const std::filesystem::path mount_points_;
+  std::filesystem::path mount_points_;
   sys::EventLoop::Timer timer_;
   std::atomic<std::uint64_t> next_ = 0;
   std::mutex mutex_;                // guards what follows, and every mounting and unmounting

@@ -266,6 +266,10 @@ void open_to_group(const std::filesystem::path& directory, gid_t group) {
   }
 }
 
+void change_owner(int fd, uid_t user, gid_t group) {
+  if (::fchown(fd, user, group) != 0) throw_errno("fchown");
+}
+
 void give_to_group(int directory_fd, const std::string& name, gid_t group) {
   if (::fchownat(directory_fd, name.c_str(), static_cast<uid_t>(-1), group, AT_SYMLINK_NOFOLLOW) !=
       0) {

@@ -55,6 +55,8 @@ void check_private_directory(const std::filesystem::path& path);
 // Lets a group pass through a directory that only its owner could enter (0700 becomes 0710); one
 // with any other mode is left as it is.
 void open_to_group(const std::filesystem::path& directory, gid_t group);
+// Changes who owns what an open descriptor is of; fchown(2).
+void change_owner(int fd, uid_t user, gid_t group);
 // Changes the group of a name in a directory, not following a link.
 void give_to_group(int directory_fd, const std::string& name, gid_t group);
 

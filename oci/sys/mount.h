@@ -17,7 +17,13 @@ void enter_private_mounts();
 // without devices and without privileges to be gained by exec: set-user-ID bits and file
 // capabilities mean nothing there. What is mounted below the directory is not part of it. It is
 // gone with the descriptor, unless it was attached. Any thread.
-UniqueFd clone_sealed(int directory_fd);
+// With a user namespace, a file that belongs to user 5 on the disk belongs there to the one who is
+// user 5 in that namespace. Refused(failed, "no_idmapped_mounts") if the file system cannot do so.
+UniqueFd clone_sealed(int directory_fd, const UniqueFd& user_namespace = UniqueFd());
+
+// Mounts an empty file system in memory at `directory`, for mount points: anybody may pass through
+// it to a name he knows, only root looks around or puts something in.
+void mount_directory_of_mounts(const std::filesystem::path& directory);
 
 // Attaches a mount to the directory `directory_fd`. The descriptor is the mount's root before and
 // after.

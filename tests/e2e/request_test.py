@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 def own_namespaces():
     return {name: os.readlink(f"/proc/self/ns/{name}")
-            for name in ("pid", "mnt", "net", "ipc", "uts", "cgroup")}
+            for name in ("pid", "mnt", "net", "ipc", "uts", "cgroup", "user")}
 
 
 class AContainerFromInside(FaasdTestCase):

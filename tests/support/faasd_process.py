@@ -37,6 +37,16 @@ def binary(name):
     return os.environ.get(name.upper()) or os.path.join(BIN, name)
 
 
+# A root filesystem at /mnt: the tree $1, and what it shares with others, each a directory and where
+# it goes.
+MOUNT_VIEW = """
+set -e
+mount --bind "$1" /mnt; shift
+while [ $# -gt 0 ]; do mount --bind "$1" "/mnt/$2"; shift 2; done
+echo mounted; exec cat
+"""
+
+
 class Subnet:
     """127.N.0.0/24, ours for as long as this process lives.
 
@@ -217,6 +227,7 @@ class Faasd:
         # What the test expects of its end: 0, unless the test itself makes it end otherwise.
         self.expected_status = 0
         self.listen = None
+        self._viewers = []
         arguments = [*prefix, binary("faasd"), "--state-dir", self.state_dir,
                      "--run-dir", self.run_dir, "--socket", self.socket, "--log-format", "json",
                      *flags]
@@ -249,6 +260,7 @@ class Faasd:
 
     def stop(self):
         """SIGTERM and the exit status."""
+        self._end_viewers()
         if self.process.poll() is None:
             self.terminate()
         return self.wait_exit()
@@ -299,12 +311,28 @@ class Faasd:
         return self.faas("ip", name, check=True).stdout.strip()
 
     def rootfs(self, name):
-        """The root filesystem of a function as its containers see it, in the daemon's own mounts.
-        It stays mounted for some minutes after a deploy."""
-        views = f"/proc/{self.process.pid}/root{self.run_dir}/rootfs"
-        numbers = [int(number) for other, _, number in
-                   (view.rpartition(".") for view in os.listdir(views)) if other == name]
-        return f"{views}/{name}.{max(numbers)}"
+        """The root filesystem of a function, whole, its owners as they are on the disk. It is
+        mounted in the namespace of a process that ends before the daemon does."""
+        described = self.describe(name)
+        record = os.path.join(self.state_dir, "images", described["image"].partition(":")[2],
+                              "image.json")
+        with open(record, encoding="utf-8") as file:
+            grafts = json.load(file)["grafts"]
+        tree = described["rootfs"]
+        shared = [word for graft in grafts for word in (
+            os.path.join(os.path.dirname(tree), graft["tree"], graft["path"]), graft["path"])]
+        viewer = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNT_VIEW, "sh",
+             tree, *shared], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._viewers.append(viewer)
+        if viewer.stdout.readline() != b"mounted\n":
+            raise AssertionError(f"cannot mount {tree} with {grafts}")
+        return f"/proc/{viewer.pid}/root/mnt"
+
+    def _end_viewers(self):
+        for viewer in self._viewers:
+            viewer.communicate()
+        self._viewers.clear()
 
     def describe(self, name):
         return json.loads(self.faas("describe", name, "--json", check=True).stdout)
@@ -345,12 +373,13 @@ class Faasd:
                       if self.cgroup in path.split("/"))
 
     def footprint(self):
-        """All that one request must give back; what stays until the daemon ends is not in it: the
-        parent of all cgroups, the directories directly below the run directory."""
+        """All that one request must give back; what stays for longer is not in it: the parent of
+        all cgroups, the directories directly below the run directory, the views of functions."""
         return {
             "processes": len(self.containers()),
             "fds": len(machine.open_fds(self.process.pid)),
-            "mounts": len(machine.mount_points(self.process.pid)),
+            "mounts": len([path for path in machine.mount_points(self.process.pid)
+                           if not path.startswith("/dev/shm/")]),
             "cgroups": [path for path in self.cgroups() if not path.endswith(self.cgroup)],
             "run directory": [name for name in machine.tree(self.run_dir) if "/" in name],
         }

@@ -186,6 +186,31 @@ static void write_attempts(FILE* out) {
   fputs("},", out);
 }
 
+/* Who the files in /owned belong to, and whether they can be read. */
+static void write_owned(FILE* out) {
+  fputs("\"owned\":{", out);
+  DIR* directory = opendir("/owned");
+  const struct dirent* entry;
+  for (int first = 1; directory != NULL && (entry = readdir(directory)) != NULL;) {
+    struct stat file;
+    if (fstatat(dirfd(directory), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(file.st_mode)) {
+      continue;
+    }
+    const int fd = openat(dirfd(directory), entry->d_name, O_RDONLY | O_CLOEXEC);
+    fprintf(out, "%s\"%s\":[%u,%u,\"%s\"]", first ? "" : ",", entry->d_name, file.st_uid,
+            file.st_gid, fd < 0 ? strerrorname_np(errno) : "ok");
+    first = 0;
+    if (fd >= 0) {
+      close(fd);
+    }
+  }
+  if (directory != NULL) {
+    closedir(directory);
+  }
+  fputs("},", out);
+}
+
 static void write_identity(FILE* out) {
   fprintf(out, "\"pid\":%d,\"ppid\":%d,\"uid\":%u,\"euid\":%u,\"gid\":%u,\"egid\":%u,\"groups\":[",
           getpid(), getppid(), getuid(), geteuid(), getgid(), getegid());
@@ -218,6 +243,10 @@ void write_report(FILE* out, int argc, char** argv) {
   write_strings(out, "argv", argv);
   write_strings(out, "env", environ);
   write_status(out);
+  write_lines(out, "uid_map", "/proc/self/uid_map");
+  write_lines(out, "gid_map", "/proc/self/gid_map");
+  write_owned(out);
+  write_text(out, "reopen_stderr", try_to_open("/proc/self/fd/2"));
   write_links(out, "fds", "/proc/self/fd");
   write_links(out, "namespaces", "/proc/self/ns");
   write_lines(out, "mountinfo", "/proc/self/mountinfo");

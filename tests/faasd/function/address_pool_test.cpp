@@ -46,13 +46,27 @@ std::string code_of(const std::function<void()>& body) {
 
 TEST_CASE("subnets are read strictly, and start at their tenth address") {
   CHECK(function::Subnet("127.77.0.0/16").first().to_string() == "127.77.0.10");
-  CHECK(function::Subnet("127.77.0.0/16").last().to_string() == "127.77.255.254");
+  CHECK(function::Subnet("127.77.0.0/19").last().to_string() == "127.77.31.254");
   CHECK(function::Subnet("10.0.0.0/28").last().to_string() == "10.0.0.14");
   for (const char* bad : {"", "127.77.0.0", "127.77.0.0/", "127.77.0.0/29", "127.77.0.0/7",
                           "127.77.0.1/16", "127.77.0.0/16x", "127.77.0/16", "::1/64", "0/0"}) {
     CAPTURE(bad);
     CHECK(code_of([&] { function::Subnet{bad}; }) == "bad_subnet");
   }
+}
+
+TEST_CASE("no two addresses of a subnet share an id of the host, and none lies outside our range") {
+  const function::Subnet subnet("127.77.0.0/16");
+  CHECK(subnet.last().bits - subnet.first().bits + 1 == runtime::kHostIdRanges);
+  const runtime::HostIds first = subnet.host_ids(subnet.first());
+  const runtime::HostIds second = subnet.host_ids({subnet.first().bits + 1});
+  const runtime::HostIds last = subnet.host_ids(subnet.last());
+  CHECK(first.first == runtime::kFirstHostId);
+  CHECK(second.first == first.first + runtime::kHostIds);
+  CHECK(last.first + runtime::kHostIds - 1 == runtime::kLastHostId);
+  CHECK(first.first_high == runtime::kFirstHighHostId);
+  CHECK(second.first_high == first.first_high + runtime::kHighHostIds);
+  CHECK(last.first_high + runtime::kHighHostIds == runtime::kFirstHostId);
 }
 
 TEST_CASE("leases go up one by one, and a released one is the next") {

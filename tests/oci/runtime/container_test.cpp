@@ -15,6 +15,7 @@ runtime::Container example() {
   container.env = {"A=1"};
   container.working_dir = "/srv";
   container.user = {1000, 1001, {1002}, "/home/app"};
+  container.ids = {{{0, 1'000'000, 65'536}}, {{0, 2'000'000, 65'536}}};
   container.resources = {64U << 20, true, 0.5, 32, 1U << 20};
   container.cgroup_path = "/faasd/0123abcd";
   container.control_socket = "/run/x/control.sock";
@@ -35,14 +36,18 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "a container has six namespaces of its own, no capabilities, and cannot gain privileges") {
+    "a container has seven namespaces of its own, no capabilities, and cannot gain privileges") {
   const nlohmann::json spec = runtime::to_oci_spec(example());
   std::set<std::string> types;
   for (const auto& entry : spec["linux"]["namespaces"]) {
     types.insert(entry["type"].get<std::string>());
     CHECK_FALSE(entry.contains("path"));
   }
-  CHECK(types == std::set<std::string>{"pid", "network", "ipc", "uts", "mount", "cgroup"});
+  CHECK(types == std::set<std::string>{"pid", "network", "ipc", "uts", "mount", "cgroup", "user"});
+  CHECK(spec["linux"]["uidMappings"] ==
+        nlohmann::json::parse(R"([{"containerID":0,"hostID":1000000,"size":65536}])"));
+  CHECK(spec["linux"]["gidMappings"] ==
+        nlohmann::json::parse(R"([{"containerID":0,"hostID":2000000,"size":65536}])"));
   for (const auto& set : spec["process"]["capabilities"].items()) {
     CHECK_MESSAGE(set.value().empty(), set.key());
   }

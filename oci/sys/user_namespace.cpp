@@ -1,0 +1,81 @@
+#include "oci/sys/user_namespace.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <string>
+
+#include "oci/sys/error.h"
+#include "oci/sys/file.h"
+#include "oci/sys/pidfd.h"
+#include "oci/sys/subprocess.h"
+
+namespace sys {
+namespace {
+
+// A process in a new user namespace that does nothing, until this object goes. A namespace can only
+// be made by a process that enters it, and its maps only be written from without.
+class Inhabitant {
+ public:
+  Inhabitant() {
+    int pidfd = -1;
+    clone_args args{};
+    args.flags = CLONE_NEWUSER | CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    args.exit_signal = SIGCHLD;
+    pid_ = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+    if (pid_ == -1) throw_errno("clone3 with a user namespace");
+    if (pid_ == 0) stay();
+    pidfd_ = UniqueFd(pidfd);
+  }
+  Inhabitant(const Inhabitant&) = delete;
+  Inhabitant& operator=(const Inhabitant&) = delete;
+  ~Inhabitant() {
+    send_signal(pidfd_.get(), SIGKILL);
+    try {
+      wait_for_exit(pidfd_.get());
+    } catch (const std::exception&) {
+      // The stray reaper has been quicker.
+    }
+  }
+
+  std::filesystem::path proc() const { return "/proc/" + std::to_string(pid_); }
+
+ private:
+  // A copy of a process of many threads: system calls only. It holds no descriptor of ours, and
+  // does not outlive us.
+  [[noreturn]] static void stay() {
+    ::syscall(SYS_close_range, 0U, ~0U, 0U);
+    ::syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    for (;;) ::pause();
+  }
+
+  pid_t pid_ = -1;
+  UniqueFd pidfd_;
+};
+
+void write_map(const std::filesystem::path& file, const std::vector<IdRange>& ranges) {
+  std::string text;
+  for (const IdRange& range : ranges) {
+    text += std::to_string(range.inside) + " " + std::to_string(range.host) + " " +
+            std::to_string(range.count) + "\n";
+  }
+  write_all(open_file(file, O_WRONLY).get(), text, file.string());
+}
+
+}  // namespace
+
+UniqueFd make_user_namespace(const IdMaps& maps) {
+  const Inhabitant inhabitant;
+  write_map(inhabitant.proc() / "uid_map", maps.users);
+  write_map(inhabitant.proc() / "gid_map", maps.groups);
+  return open_file(inhabitant.proc() / "ns/user", O_RDONLY);
+}
+
+}  // namespace sys
