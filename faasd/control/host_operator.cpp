@@ -2,9 +2,11 @@
 
 #include <ctime>
 #include <future>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "faasd/function/bounds.h"
+#include "oci/runtime/seccomp_profile.h"
 #include "oci/sys/error.h"
 #include "oci/sys/socket.h"
 
@@ -92,7 +94,10 @@ class HostDeploy : public Deploy {
 };
 
 HostOperator::HostOperator(const Household& household, DeployDefaults defaults)
-    : household_(household), defaults_(std::move(defaults)) {}
+    : household_(household),
+      defaults_(std::move(defaults)),
+      seccomp_(std::make_shared<const nlohmann::json>(
+          runtime::to_oci_seccomp(runtime::handler_profile()))) {}
 
 HostOperator::~HostOperator() = default;
 
@@ -203,9 +208,9 @@ FunctionStatus HostOperator::put_version(const std::string& name, const function
 
 std::shared_ptr<const instance::Blueprint> HostOperator::make_blueprint(
     const function::Function& function, std::shared_ptr<const image::Image> image) const {
-  return instance::make_blueprint(function,
-                                  household_.addresses.subnet().host_ids(function.address),
-                                  std::move(image), household_.rootfs_views, defaults_.limit_swap);
+  return instance::make_blueprint(
+      function, household_.addresses.subnet().host_ids(function.address), std::move(image),
+      household_.rootfs_views, defaults_.limit_swap, seccomp_);
 }
 
 // Each step that follows another is undone by the destructor of what the other one made.

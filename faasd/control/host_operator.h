@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -96,6 +97,7 @@ class HostOperator : public Operator {
 
   Household household_;
   DeployDefaults defaults_;
+  std::shared_ptr<const nlohmann::json> seccomp_;  // of every container
   NameLocks names_;
   std::mutex mutex_;  // guards the three below
   std::map<std::string, Entry> entries_;

@@ -5,7 +5,8 @@ namespace instance {
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
                                                 const runtime::HostIds& ids,
                                                 std::shared_ptr<const image::Image> image,
-                                                runtime::RootfsViews& views, bool limit_swap) {
+                                                runtime::RootfsViews& views, bool limit_swap,
+                                                std::shared_ptr<const nlohmann::json> seccomp) {
   const runtime::RootfsView::Mounted rootfs = views.look_at(*image);
   image::check_command(image->config, rootfs.path());
   runtime::Container container;
@@ -19,6 +20,7 @@ std::shared_ptr<const Blueprint> make_blueprint(const function::Function& functi
   container.resources.cpus = function.limits.cpus;
   container.resources.pids = function.limits.pids;
   container.resources.tmpfs_bytes = function.limits.tmpfs_bytes;
+  container.seccomp = std::move(seccomp);
   std::shared_ptr<runtime::RootfsView> view = views.make(function.name, image, container.ids);
   return std::make_shared<const Blueprint>(
       Blueprint{function, std::move(image), std::move(view), std::move(container)});

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 
 #include "faasd/function/function.h"
 #include "oci/image/image.h"
@@ -25,6 +26,7 @@ struct Blueprint {
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
                                                 const runtime::HostIds& ids,
                                                 std::shared_ptr<const image::Image> image,
-                                                runtime::RootfsViews& views, bool limit_swap);
+                                                runtime::RootfsViews& views, bool limit_swap,
+                                                std::shared_ptr<const nlohmann::json> seccomp);
 
 }  // namespace instance

@@ -1,14 +1,10 @@
 #include "oci/runtime/container.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string_view>
-
-#include "oci/sys/socket.h"
 
 namespace runtime {
 namespace {
@@ -20,14 +16,6 @@ constexpr std::int64_t kCpuPeriodUs = 100'000;
 // A handler serves one connection; what it needs more than this it leaks. The hard limit of the
 // daemon may be lower, and then the runtime would fail: see rlimits.
 constexpr std::uint64_t kOpenFiles = 1024;
-
-#if defined(__x86_64__)
-constexpr const char* kSeccompArchitecture = "SCMP_ARCH_X86_64";
-#elif defined(__aarch64__)
-constexpr const char* kSeccompArchitecture = "SCMP_ARCH_AARCH64";
-#else
-#error "name this processor's architecture as in the runtime-spec, config-linux.md, seccomp"
-#endif
 
 // The paths that Docker masks and makes read-only, for the reasons it gives: they leak or change
 // state of the host that has no namespace.
@@ -62,33 +50,6 @@ json mounts(const Container& container) {
   list.push_back(mount("/control.sock", "bind", container.control_socket.string(),
                        {"bind", "nosuid", "nodev", "noexec"}));
   return list;
-}
-
-// The socket that a handler is given is the daemon's too for a moment. A lingering close would let
-// the handler make the daemon's close(2) wait, so it cannot ask for one; nor through io_uring or
-// the 32-bit system calls, which would go past this rule: naming one architecture forbids all
-// others.
-json seccomp() {
-  const sys::SocketOption linger = sys::linger_option();
-  json list = json::array();
-  list.push_back({{"names", {"setsockopt"}},
-                  {"action", "SCMP_ACT_ERRNO"},
-                  {"errnoRet", EPERM},
-                  {"args",
-                   {{{"index", 1}, {"value", linger.level}, {"op", "SCMP_CMP_EQ"}},
-                    {{"index", 2}, {"value", linger.name}, {"op", "SCMP_CMP_EQ"}}}}});
-  // Inodes are shared by images: a lease on one makes every other container's open(2) of it wait
-  // for a minute, and the root of a container owns what the root of all others does.
-  list.push_back({{"names", {"fcntl"}},
-                  {"action", "SCMP_ACT_ERRNO"},
-                  {"errnoRet", EPERM},
-                  {"args", {{{"index", 1}, {"value", F_SETLEASE}, {"op", "SCMP_CMP_EQ"}}}}});
-  list.push_back({{"names", {"io_uring_setup", "io_uring_enter", "io_uring_register"}},
-                  {"action", "SCMP_ACT_ERRNO"},
-                  {"errnoRet", ENOSYS}});
-  return {{"defaultAction", "SCMP_ACT_ALLOW"},
-          {"architectures", {kSeccompArchitecture}},
-          {"syscalls", list}};
 }
 
 json resources(const Resources& limits) {
@@ -162,6 +123,7 @@ std::vector<std::string> merge_env(const std::vector<std::string>& image_env,
 }
 
 json to_oci_spec(const Container& container) {
+  if (!container.seccomp) throw std::logic_error("a container without a seccomp filter");
   json namespaces = json::array();
   for (const char* type : {"pid", "network", "ipc", "uts", "mount", "cgroup", "user"}) {
     namespaces.push_back({{"type", type}});
@@ -179,7 +141,7 @@ json to_oci_spec(const Container& container) {
             {"resources", resources(container.resources)},
             {"cgroupsPath", container.cgroup_path},
             {"rootfsPropagation", "private"},
-            {"seccomp", seccomp()},
+            {"seccomp", *container.seccomp},
             {"maskedPaths", kMaskedPaths},
             {"readonlyPaths", kReadonlyPaths}}}};
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ struct Container {
   sys::IdMaps ids;  // who its users and groups are on the host
   Resources resources;
   std::string cgroup_path;
+  // linux.seccomp (seccomp_profile.h): one for all containers. Must be there.
+  std::shared_ptr<const nlohmann::json> seccomp;
   std::filesystem::path control_socket;  // on the host; seen inside as /control.sock
 };
 
@@ -42,7 +45,8 @@ std::vector<std::string> merge_env(const std::vector<std::string>& image_env,
                                    const image::ProcessUser& user);
 
 // config.json: own pid, mount, net, ipc, uts, cgroup and user namespace, no capabilities,
-// no_new_privileges, read-only root, masked paths, small tmpfs, default devices, limits.
+// no_new_privileges, read-only root, masked paths, small tmpfs, default devices, limits, the
+// system calls of the allow-list.
 nlohmann::json to_oci_spec(const Container& container);
 
 }  // namespace runtime

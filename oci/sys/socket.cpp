@@ -191,10 +191,6 @@ std::uint64_t socket_cookie(int fd) noexcept {
   return cookie;
 }
 
-SocketOption linger_option() noexcept {
-  return {SOL_SOCKET, SO_LINGER};
-}
-
 void close_without_linger(UniqueFd& fd) noexcept {
   if (!fd) return;
   const linger off{};

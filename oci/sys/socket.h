@@ -64,12 +64,6 @@ bool has_sent_bytes(int tcp_socket) noexcept;
 // SO_COOKIE: the kernel's name of a socket, never reused, the same for all its duplicates.
 std::uint64_t socket_cookie(int fd) noexcept;
 
-// The numbers by which setsockopt(2) knows SO_LINGER, for a filter.
-struct SocketOption {
-  int level = 0;
-  int name = 0;
-};
-SocketOption linger_option() noexcept;
 // Makes the last close(2) of this socket return at once, whatever SO_LINGER somebody else has set
 // on it: socket(7).
 void close_without_linger(UniqueFd& fd) noexcept;

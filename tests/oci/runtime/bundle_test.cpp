@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "oci/sys/file.h"
+#include "tests/oci/runtime/example_container.h"
 #include "tests/support/scratch.h"
 
 namespace fs = std::filesystem;
@@ -14,8 +15,7 @@ TEST_CASE("a bundle is root's alone, has config and control socket, and is gone 
   const support::Scratch scratch;
   fs::path path;
   {
-    runtime::Container container;
-    container.id = "abc";
+    runtime::Container container = fixture::example_container();
     container.env = {"BYTES=\xff\xfe"};
     const runtime::Bundle bundle(scratch.path(), container);
     path = bundle.path();
@@ -30,8 +30,7 @@ TEST_CASE("a bundle is root's alone, has config and control socket, and is gone 
 TEST_CASE("a bundle whose directory exists already is refused and leaves that one alone") {
   const support::Scratch scratch;
   fs::create_directory(scratch.path() / "abc");
-  runtime::Container container;
-  container.id = "abc";
+  runtime::Container container = fixture::example_container();
   CHECK_THROWS_AS(runtime::Bundle(scratch.path(), container), std::system_error);
   CHECK(fs::exists(scratch.path() / "abc"));
 }
@@ -40,7 +39,6 @@ TEST_CASE("a control socket may lie deeper than a socket address is long") {
   const support::Scratch scratch;
   const fs::path deep = scratch.path() / std::string(120, 'd');
   fs::create_directory(deep);
-  runtime::Container container;
-  container.id = "abc";
+  runtime::Container container = fixture::example_container();
   CHECK(fs::is_socket(runtime::Bundle(deep, container).path() / "control.sock"));
 }

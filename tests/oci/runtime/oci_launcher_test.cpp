@@ -9,6 +9,7 @@
 #include "oci/sys/file.h"
 #include "oci/sys/pidfd.h"
 #include "oci/sys/subprocess.h"
+#include "tests/oci/runtime/example_container.h"
 #include "tests/support/scratch.h"
 
 namespace fs = std::filesystem;
@@ -28,8 +29,7 @@ struct Bench {
 
   runtime::LaunchResult launch(const std::string& program) {
     runtime::OciLauncher launcher(loop, program, scratch.path() / "root");
-    runtime::Container container;
-    container.id = "abc";
+    runtime::Container container = fixture::example_container();
     const runtime::Bundle bundle(scratch.path(), container);
     runtime::LaunchResult result;
     const auto launch = launcher.launch({bundle, -1, -1, [&](runtime::LaunchResult r) {
@@ -91,8 +91,7 @@ TEST_CASE("a launch that was abandoned never calls back") {
   Bench bench;
   runtime::OciLauncher launcher(bench.loop, bench.script("exec tail -f /dev/null\n"),
                                 bench.scratch.path() / "root");
-  runtime::Container container;
-  container.id = "abc";
+  runtime::Container container = fixture::example_container();
   const runtime::Bundle bundle(bench.scratch.path(), container);
   bool called = false;
   auto launch = launcher.launch({bundle, -1, -1, [&](auto) { called = true; }});

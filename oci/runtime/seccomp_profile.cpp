@@ -1,0 +1,323 @@
+#include "oci/runtime/seccomp_profile.h"
+
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <linux/netlink.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+namespace runtime {
+namespace {
+
+using nlohmann::json;
+using Rules = std::vector<SeccompRule>;
+using Conditions = std::vector<SeccompCondition>;
+
+#if defined(__x86_64__)
+constexpr std::string_view kArchitecture = "SCMP_ARCH_X86_64";
+#elif defined(__aarch64__)
+constexpr std::string_view kArchitecture = "SCMP_ARCH_AARCH64";
+#else
+#error "name this processor's architecture as in the runtime-spec, config-linux.md, seccomp"
+#endif
+
+// A kernel that does not have the call answers so, and every C library and runtime has a way round:
+// clone3 (its flags lie in memory, where no filter sees them), io_uring, and all that is newer than
+// this list. EPERM there would be taken for the last word, as it was of faccessat2 in containers.
+constexpr int kUnknownError = ENOSYS;
+
+// Names that one architecture lacks (open, fork, … on arm64) are no rule there.
+
+// Not sync and syncfs: one container would make the host write out everybody's files. Not inotify:
+// it shows which files of a shared base others open, and its instances are counted for the host's
+// root, who has 128 of them.
+constexpr std::string_view kFiles =
+    "access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat "
+    "faccessat2 fadvise64 fallocate fchdir fchmod fchmodat fchown fchownat fdatasync fgetxattr "
+    "flistxattr flock fremovexattr fsetxattr fstat fstatfs fsync ftruncate futimesat getcwd "
+    "getdents getdents64 getxattr lchown lgetxattr link linkat listxattr llistxattr lremovexattr "
+    "lseek lsetxattr lstat mkdir mkdirat newfstatat open openat openat2 pread64 preadv preadv2 "
+    "pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv removexattr rename "
+    "renameat renameat2 rmdir sendfile setxattr splice stat statfs statx symlink symlinkat "
+    "sync_file_range tee truncate umask unlink unlinkat utime utimensat utimes write writev";
+
+// Not userfaultfd and process_madvise, nor NUMA policies, which Docker refuses as well.
+constexpr std::string_view kMemory =
+    "brk madvise membarrier memfd_create mincore mlock mlock2 mlockall mmap mprotect mremap msync "
+    "munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect";
+
+// Whatever takes a capability among these fails by itself: there is none.
+constexpr std::string_view kProcesses =
+    "arch_prctl capget capset execve execveat exit exit_group fork getegid geteuid getgid "
+    "getgroups getpgid getpgrp getpid getppid getpriority getresgid getresuid getsid gettid getuid "
+    "kill landlock_add_rule landlock_create_ruleset landlock_restrict_self pidfd_open "
+    "pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo setfsgid setfsuid setgid setgroups "
+    "setpgid setpriority setregid setresgid setresuid setreuid setsid setuid tgkill tkill vfork "
+    "wait4 waitid";
+
+constexpr std::string_view kThreads =
+    "futex futex_waitv get_robust_list getcpu rseq sched_get_priority_max sched_get_priority_min "
+    "sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval "
+    "sched_setaffinity sched_setparam sched_setscheduler sched_yield set_robust_list "
+    "set_tid_address";
+
+constexpr std::string_view kSignals =
+    "pause restart_syscall rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn rt_sigsuspend "
+    "rt_sigtimedwait sigaltstack signalfd signalfd4";
+
+constexpr std::string_view kTime =
+    "alarm clock_getres clock_gettime clock_nanosleep getitimer gettimeofday nanosleep setitimer "
+    "time timer_create timer_delete timer_getoverrun timer_gettime timer_settime timerfd_create "
+    "timerfd_gettime timerfd_settime times";
+
+// Not io_setup and its like: the host has 65,536 such events in all, for whoever comes first.
+constexpr std::string_view kEvents =
+    "epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 "
+    "pipe pipe2 poll ppoll pselect6 select";
+
+// Which sockets there are at all: see `sockets`.
+constexpr std::string_view kSockets =
+    "accept accept4 bind getpeername getsockname getsockopt listen recvfrom recvmmsg recvmsg "
+    "shutdown";
+
+// The container has an IPC namespace of its own.
+constexpr std::string_view kIpc =
+    "mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink msgctl msgget msgrcv "
+    "msgsnd semctl semget semop semtimedop shmat shmctl shmdt shmget";
+
+constexpr std::string_view kSystem =
+    "getrandom getrlimit getrusage prlimit64 setrlimit sysinfo uname";
+
+// What asks for a privilege. Every kernel has these, and EPERM is what a program without rights is
+// used to hear. (What is newer, as fsopen(2), is unknown, and fails like it.)
+constexpr std::string_view kPrivileged =
+    "acct add_key adjtimex bpf chroot clock_adjtime clock_settime delete_module fanotify_init "
+    "finit_module init_module ioperm iopl kcmp kexec_load keyctl mount name_to_handle_at "
+    "open_by_handle_at perf_event_open pidfd_getfd pivot_root process_vm_readv process_vm_writev "
+    "ptrace quotactl reboot request_key setdomainname sethostname setns settimeofday swapoff "
+    "swapon syslog umount2 unshare userfaultfd vhangup";
+
+std::vector<std::string_view> words(std::string_view text) {
+  std::vector<std::string_view> found;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    found.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return found;
+}
+
+SeccompCondition masked(unsigned argument, std::uint32_t mask, std::uint32_t value) {
+  return {argument, mask, value};
+}
+SeccompCondition equal(unsigned argument, std::uint32_t value) {
+  return masked(argument, ~0U, value);
+}
+SeccompCondition without(unsigned argument, std::uint32_t bits) {
+  return masked(argument, bits, 0);
+}
+SeccompCondition with(unsigned argument, std::uint32_t bit) {
+  return masked(argument, bit, bit);
+}
+
+// From `first` up to, but without, `end`: in blocks of a power of two, which a mask can name. (An
+// order would compare 64 bits.)
+Conditions range(unsigned argument, std::uint32_t first, std::uint32_t end) {
+  Conditions blocks;
+  for (std::uint32_t at = first; at < end;) {
+    std::uint32_t size = at == 0 ? std::bit_floor(end) : at & (0 - at);
+    while (size > end - at) size /= 2;
+    blocks.push_back(masked(argument, ~(size - 1), at));
+    at += size;
+  }
+  return blocks;
+}
+
+void allow(Rules& rules, std::string_view names, Conditions conditions = {}) {
+  rules.push_back({words(names), std::move(conditions), 0});
+}
+void refuse(Rules& rules, std::string_view names, Conditions conditions, int error = EPERM) {
+  rules.push_back({words(names), std::move(conditions), error});
+}
+
+// Processes and threads, but no namespace: a user namespace is where most holes of the kernel
+// start. (The time namespace has no flag in clone(2).)
+void clone(Rules& rules) {
+  constexpr std::uint32_t kNamespaces[] = {CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET,
+                                           CLONE_NEWNS,     CLONE_NEWPID, CLONE_NEWUSER,
+                                           CLONE_NEWUTS};
+  std::uint32_t all = 0;
+  for (const std::uint32_t flag : kNamespaces) {
+    all |= flag;
+    refuse(rules, "clone", {with(0, flag)});
+  }
+  allow(rules, "clone", {without(0, all)});
+}
+
+// Unix sockets, TCP and UDP, and routing messages, by which getaddrinfo(3), getifaddrs(3) and Go
+// learn what network there is. Everything else is code of the kernel that handlers do not need, in
+// part loaded as a module at the first socket of its kind.
+void sockets(Rules& rules) {
+  constexpr std::uint32_t kType = 0xf;         // SOCK_TYPE_MASK of the kernel; flags are beside it
+  constexpr std::uint32_t kMoreFamilies = 64;  // the kernel has 46
+  constexpr std::uint32_t kMoreProtocols = 512;  // the kernel's last is MPTCP, 262
+  allow(rules, "socket socketpair", {equal(0, AF_UNIX)});
+  for (const auto& other : range(0, AF_UNIX + 1, kMoreFamilies)) {
+    refuse(rules, "socketpair", {other}, EAFNOSUPPORT);
+  }
+  for (const std::uint32_t family : {AF_INET, AF_INET6}) {
+    for (const std::uint32_t protocol : {0, int{IPPROTO_TCP}}) {
+      allow(rules, "socket", {equal(0, family), masked(1, kType, SOCK_STREAM), equal(2, protocol)});
+    }
+    for (const std::uint32_t protocol : {0, int{IPPROTO_UDP}}) {
+      allow(rules, "socket", {equal(0, family), masked(1, kType, SOCK_DGRAM), equal(2, protocol)});
+    }
+    // SCTP, MPTCP (which Go tries first), raw sockets and others.
+    for (const auto& other : range(2, IPPROTO_UDP + 1, kMoreProtocols)) {
+      refuse(rules, "socket", {equal(0, family), other}, EPROTONOSUPPORT);
+    }
+  }
+  allow(rules, "socket", {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)});
+  for (const auto& other : range(2, NETLINK_ROUTE + 1, MAX_LINKS)) {
+    refuse(rules, "socket", {equal(0, AF_NETLINK), other}, EPROTONOSUPPORT);
+  }
+  // AF_PACKET, AF_ALG, AF_VSOCK, AF_XDP and all that is newer.
+  for (const auto& other : range(0, AF_NETLINK + 1, kMoreFamilies)) {
+    refuse(rules, "socket", {other}, EAFNOSUPPORT);
+  }
+  // A rule of its own, where a broker can be asked instead: the socket that a handler is given is
+  // one of the host's network.
+  allow(rules, "connect");
+  // MSG_FASTOPEN connects without connect(2).
+  allow(rules, "sendmsg", {without(2, MSG_FASTOPEN)});
+  allow(rules, "sendto sendmmsg", {without(3, MSG_FASTOPEN)});
+  refuse(rules, "sendmsg", {with(2, MSG_FASTOPEN)});
+  refuse(rules, "sendto sendmmsg", {with(3, MSG_FASTOPEN)});
+}
+
+void socket_options(Rules& rules) {
+  constexpr std::uint32_t kMoreOptions = 128;  // of SOL_SOCKET the kernel has some 85
+  for (const std::uint32_t level : {IPPROTO_IP, IPPROTO_UDP, IPPROTO_IPV6}) {
+    allow(rules, "setsockopt", {equal(1, level)});
+  }
+  // TCP_ULP turns a socket over to other code (TLS in the kernel); what is newer changes how the
+  // whole host sends (TCP_TX_DELAY) or is for checkpoints.
+  for (const auto& older : range(2, 0, TCP_ULP)) {
+    allow(rules, "setsockopt", {equal(1, IPPROTO_TCP), older});
+  }
+  // The socket that a handler is given is the daemon's too for a moment. A lingering close would
+  // let the handler make the daemon's close(2) wait, so it cannot ask for one.
+  Conditions others = range(2, 0, SO_LINGER);
+  for (const auto& above : range(2, SO_LINGER + 1, kMoreOptions)) others.push_back(above);
+  for (const auto& other : others) allow(rules, "setsockopt", {equal(1, SOL_SOCKET), other});
+  refuse(rules, "setsockopt", {equal(1, SOL_SOCKET), equal(2, SO_LINGER)});
+}
+
+// TIOCSTI types into a terminal, TIOCLINUX into a console, TIOCSETD loads other code for a line.
+// The SIOC… that read interfaces would, on the socket that a handler is given, read the host's.
+void device_controls(Rules& rules) {
+  constexpr std::uint32_t kAllowed[] = {
+      TCFLSH,    TCGETA,     TCGETS,     TCGETS2,   TCSBRK,       TCSBRKP,       TCSETA,
+      TCSETAF,   TCSETAW,    TCSETS,     TCSETS2,   TCSETSF,      TCSETSF2,      TCSETSW,
+      TCSETSW2,  TCXONC,     TIOCEXCL,   TIOCGPGRP, TIOCGPTLCK,   TIOCGPTN,      TIOCGPTPEER,
+      TIOCGSID,  TIOCGWINSZ, TIOCNOTTY,  TIOCNXCL,  TIOCOUTQ,     TIOCPKT,       TIOCSCTTY,
+      TIOCSPGRP, TIOCSPTLCK, TIOCSWINSZ, FIOASYNC,  FIOCLEX,      FIONBIO,       FIONCLEX,
+      FIONREAD,  FIOQSIZE,   FIGETBSZ,   FICLONE,   FICLONERANGE, FS_IOC_FIEMAP, FS_IOC_GETFLAGS,
+      FIOGETOWN, FIOSETOWN,  SIOCATMARK, SIOCGPGRP, SIOCSPGRP};
+  for (const std::uint32_t request : kAllowed) allow(rules, "ioctl", {equal(1, request)});
+  for (const std::uint32_t request : {TIOCSTI, TIOCLINUX, TIOCSETD}) {
+    refuse(rules, "ioctl", {equal(1, request)});
+  }
+}
+
+// Inodes are shared by images: a lease on one makes every other container's open(2) of it wait for
+// a minute, and the root of a container owns what the root of all others does. F_NOTIFY tells of
+// what others do in a directory.
+void file_controls(Rules& rules) {
+  static_assert(F_SETLEASE + 1 == F_GETLEASE && F_GETLEASE + 1 == F_NOTIFY);
+  for (const auto& basic : range(1, 0, F_SETLEASE)) allow(rules, "fcntl", {basic});
+  for (const auto& special : range(1, F_NOTIFY + 1, F_SET_FILE_RW_HINT + 1)) {
+    allow(rules, "fcntl", {special});
+  }
+  for (const std::uint32_t command : {F_SETLEASE, F_GETLEASE, F_NOTIFY}) {
+    refuse(rules, "fcntl", {equal(1, command)});
+  }
+  // A fifo, as mkfifo(3) makes it; a device node would need a capability too.
+  allow(rules, "mknod", {masked(1, S_IFMT, S_IFIFO)});
+  allow(rules, "mknodat", {masked(2, S_IFMT, S_IFIFO)});
+  for (const std::uint32_t type : {S_IFCHR, S_IFBLK}) {
+    refuse(rules, "mknod", {masked(1, S_IFMT, type)});
+    refuse(rules, "mknodat", {masked(2, S_IFMT, type)});
+  }
+}
+
+void process_controls(Rules& rules) {
+  // PR_SCHED_CORE would keep the other half of a processor core from everybody else.
+  for (const auto& older : range(0, 0, PR_SCHED_CORE)) allow(rules, "prctl", {older});
+  allow(rules, "prctl", {equal(0, PR_SET_VMA)});
+  refuse(rules, "prctl", {equal(0, PR_SCHED_CORE)});
+  // To ask which one it is, and to have the usual one: others switch off what guards memory.
+  constexpr std::uint32_t kAsk = 0xffffffff;
+  for (const std::uint32_t persona : {std::uint32_t{0}, kAsk}) {
+    allow(rules, "personality", {equal(0, persona)});
+  }
+  // Filters of its own, on top of this one, but no listener: the answers of one would be the
+  // kernel's word about a call that this filter wants to ask about.
+  allow(rules, "seccomp", {without(1, SECCOMP_FILTER_FLAG_NEW_LISTENER)});
+  refuse(rules, "seccomp", {with(1, SECCOMP_FILTER_FLAG_NEW_LISTENER)}, EBUSY);
+}
+
+}  // namespace
+
+SeccompProfile handler_profile() {
+  SeccompProfile profile{kArchitecture, kUnknownError, {}};
+  for (const std::string_view names :
+       {kFiles, kMemory, kProcesses, kThreads, kSignals, kTime, kEvents, kSockets, kIpc, kSystem}) {
+    allow(profile.rules, names);
+  }
+  refuse(profile.rules, kPrivileged, {});
+  clone(profile.rules);
+  sockets(profile.rules);
+  socket_options(profile.rules);
+  device_controls(profile.rules);
+  file_controls(profile.rules);
+  process_controls(profile.rules);
+  return profile;
+}
+
+json to_oci_seccomp(const SeccompProfile& profile) {
+  json rules = json::array();
+  for (const SeccompRule& rule : profile.rules) {
+    json entry = {{"names", rule.names},
+                  {"action", rule.error == 0 ? "SCMP_ACT_ALLOW" : "SCMP_ACT_ERRNO"}};
+    if (rule.error != 0) entry["errnoRet"] = rule.error;
+    for (const SeccompCondition& condition : rule.conditions) {
+      entry["args"].push_back({{"index", condition.argument},
+                               {"op", "SCMP_CMP_MASKED_EQ"},
+                               {"value", condition.mask},
+                               {"valueTwo", condition.value}});
+    }
+    rules.push_back(std::move(entry));
+  }
+  // Naming one architecture forbids all others: 32-bit calls would go past these rules.
+  return {{"defaultAction", "SCMP_ACT_ERRNO"},
+          {"defaultErrnoRet", profile.unknown_error},
+          {"architectures", {profile.architecture}},
+          {"syscalls", std::move(rules)}};
+}
+
+}  // namespace runtime

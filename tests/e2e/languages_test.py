@@ -1,0 +1,78 @@
+"""Language runtimes as handlers: each does what programs in it usually ask of the kernel (threads,
+processes, sockets, timers, files, memory, signals), and all of it works under the allow-list."""
+
+import os
+import shutil
+import tempfile
+import unittest
+
+import docker_engine
+import faasd_process
+import images
+from faasd_process import FaasdTestCase, curl
+
+PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "languages")
+TIMEOUT_S = 120  # of the JVM on a busy machine
+CHECKS = {
+    "python": {"threads", "processes", "sockets", "event_loop", "no_name_service", "files",
+               "memory", "signals", "terminal"},
+    "node": {"threads", "processes", "sockets", "http", "timers", "no_name_service", "files",
+             "memory", "web_assembly", "watching_is_refused"},
+    "go": {"threads", "processes", "sockets", "http", "timers", "no_name_service", "files",
+           "memory", "signals"},
+    "java": {"threads", "processes", "sockets", "timers", "no_name_service", "files", "memory",
+             "random", "interfaces_are_refused"},
+    "busybox": {"processes", "pipes", "signals", "files", "words", "no_name_service"},
+}
+
+
+class ALanguage(FaasdTestCase):
+    @classmethod
+    def setUpClass(cls):
+        directory = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="l-"))
+        context = os.path.join(directory, "context")
+        shutil.copytree(PROGRAMS, context)
+        shutil.copy2(faasd_process.binary("faas-receive"), context)
+        engine = docker_engine.DockerEngine(os.path.join(directory, "engine"))
+        cls.addClassCleanup(engine.stop)
+        try:
+            cls.archive = str(engine.image_tar(context))
+        except docker_engine.Unavailable as reason:
+            raise unittest.SkipTest(f"no Docker engine can run here: {reason}") from None
+        engine.stop()
+
+    def check(self, language):
+        faasd = self.start()
+        address = faasd.deploy(language, self.archive, "-e", f"LANGUAGE={language}", "--memory",
+                               "1G", "--pids", "256", "--timeout", f"{TIMEOUT_S}s")
+        reply = curl(address, timeout_s=TIMEOUT_S)
+        self.assertEqual(reply.status, 200, f"{reply}\n{faasd.log.tail()}")
+        results = dict(line.split(" ", 1) for line in reply.body.decode().splitlines())
+        self.assertEqual(results, {name: "ok" for name in CHECKS[language]}, faasd.log.tail())
+
+    def test_python_runs(self):
+        self.check("python")
+
+    def test_javascript_on_node_runs(self):
+        self.check("node")
+
+    def test_go_runs(self):
+        self.check("go")
+
+    def test_java_runs(self):
+        self.check("java")
+
+    def test_busybox_runs(self):
+        self.check("busybox")
+
+
+class AStaticProgram(FaasdTestCase):
+    def test_in_c_runs_with_threads_and_processes(self):
+        faasd = self.start()
+        seen = curl(faasd.deploy("probe", images.probe())).json()
+        self.assertEqual(len(seen["threads"]), 3)
+        self.assertEqual((seen["namespace_calls"]["clone"], seen["sockets"]["unix"]), ("ok", "ok"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,257 @@
+#include "oci/runtime/seccomp_profile.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "tests/oci/runtime/docker_default_calls.h"
+
+namespace {
+
+// What no handler may ever call, whatever the arguments.
+constexpr std::string_view kForbidden =
+    "mount umount umount2 pivot_root chroot fsopen fsconfig fsmount fspick move_mount open_tree "
+    "mount_setattr setns unshare clone3 bpf perf_event_open userfaultfd io_uring_setup "
+    "io_uring_enter io_uring_register add_key request_key keyctl ptrace process_vm_readv "
+    "process_vm_writev process_madvise process_mrelease pidfd_getfd kcmp init_module finit_module "
+    "delete_module create_module query_module get_kernel_syms kexec_load kexec_file_load reboot "
+    "swapon swapoff acct quotactl quotactl_fd syslog vhangup lookup_dcookie nfsservctl "
+    "name_to_handle_at open_by_handle_at fanotify_init fanotify_mark inotify_init inotify_init1 "
+    "inotify_add_watch settimeofday clock_settime adjtimex clock_adjtime stime iopl ioperm "
+    "modify_ldt sethostname setdomainname memfd_secret mbind set_mempolicy get_mempolicy "
+    "migrate_pages move_pages set_mempolicy_home_node io_setup io_submit io_getevents "
+    "io_pgetevents sync syncfs ioprio_set sched_setattr remap_file_pages vmsplice uselib ustat "
+    "sysfs _sysctl";
+
+// What may be called with some arguments only: an allowing rule without conditions is a mistake.
+const std::set<std::string> kConditional = {
+    "clone",   "fcntl",  "ioctl",   "mknod",    "mknodat",    "personality", "prctl",
+    "seccomp", "sendto", "sendmsg", "sendmmsg", "setsockopt", "socket",      "socketpair"};
+
+std::set<std::string> words(std::string_view text) {
+  std::istringstream in{std::string(text)};
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+std::set<std::string> allowed_names() {
+  std::set<std::string> found;
+  for (const runtime::SeccompRule& rule : runtime::handler_profile().rules) {
+    if (rule.error == 0) found.insert(rule.names.begin(), rule.names.end());
+  }
+  return found;
+}
+
+std::uint32_t action(int error) {
+  return error == 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(static_cast<unsigned>(error));
+}
+
+struct FreeFilter {
+  void operator()(void* filter) const noexcept { ::seccomp_release(filter); }
+};
+using Filter = std::unique_ptr<void, FreeFilter>;
+
+// As a runtime does it.
+Filter compile(const runtime::SeccompProfile& profile) {
+  Filter filter(::seccomp_init(action(profile.unknown_error)));
+  for (const runtime::SeccompRule& rule : profile.rules) {
+    std::vector<scmp_arg_cmp> conditions;
+    for (const auto& condition : rule.conditions)
+      conditions.push_back(
+          {condition.argument, SCMP_CMP_MASKED_EQ, condition.mask, condition.value});
+    for (const std::string_view name : rule.names) {
+      const int number = ::seccomp_syscall_resolve_name(std::string(name).c_str());
+      const int result =
+          ::seccomp_rule_add_array(filter.get(), action(rule.error), number,
+                                   static_cast<unsigned>(conditions.size()), conditions.data());
+      CHECK_MESSAGE(result == 0, name, ": ", std::strerror(-result));
+    }
+  }
+  return filter;
+}
+
+struct Call {
+  const char* what;
+  long number;
+  std::uint64_t arguments[6];
+  int error;  // 0: it succeeds
+};
+
+constexpr std::uint64_t kNone = ~0ULL;       // no descriptor
+constexpr std::uint64_t kHigh = 1ULL << 32;  // what the kernel drops and a filter sees
+
+constexpr Call kCalls[] = {
+    {"getpid", SYS_getpid, {}, 0},
+    {"a number of the future", 999, {}, ENOSYS},
+    {"clone3", SYS_clone3, {}, ENOSYS},
+    {"io_uring_setup", SYS_io_uring_setup, {1}, ENOSYS},
+    {"mount", SYS_mount, {}, EPERM},
+    {"unshare", SYS_unshare, {CLONE_NEWUSER}, EPERM},
+    {"a user namespace", SYS_clone, {CLONE_NEWUSER | SIGCHLD}, EPERM},
+    {"two namespaces", SYS_clone, {CLONE_NEWNET | CLONE_NEWNS | SIGCHLD}, EPERM},
+    {"a thread without what one needs", SYS_clone, {CLONE_THREAD}, EINVAL},
+    {"a TCP socket", SYS_socket, {AF_INET, SOCK_STREAM | SOCK_CLOEXEC}, 0},
+    {"a UDP socket", SYS_socket, {AF_INET, SOCK_DGRAM, IPPROTO_UDP}, 0},
+    {"a Unix socket", SYS_socket, {AF_UNIX, SOCK_SEQPACKET}, 0},
+    {"routing messages", SYS_socket, {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}, 0},
+    {"netfilter", SYS_socket, {AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER}, EPROTONOSUPPORT},
+    {"SCTP", SYS_socket, {AF_INET, SOCK_STREAM, IPPROTO_SCTP}, EPROTONOSUPPORT},
+    {"MPTCP", SYS_socket, {AF_INET6, SOCK_STREAM, 262}, EPROTONOSUPPORT},
+    {"DCCP by its type", SYS_socket, {AF_INET, SOCK_DCCP}, ENOSYS},
+    {"a raw socket", SYS_socket, {AF_INET, SOCK_RAW, IPPROTO_ICMP}, ENOSYS},
+    {"packets", SYS_socket, {AF_PACKET, SOCK_RAW}, EAFNOSUPPORT},
+    {"AF_ALG", SYS_socket, {AF_ALG, SOCK_SEQPACKET}, EAFNOSUPPORT},
+    {"AF_VSOCK", SYS_socket, {AF_VSOCK, SOCK_STREAM}, EAFNOSUPPORT},
+    {"TCP with high bits", SYS_socket, {AF_INET | kHigh, SOCK_STREAM}, 0},
+    {"SO_LINGER", SYS_setsockopt, {kNone, SOL_SOCKET, SO_LINGER}, EPERM},
+    {"SO_LINGER, high name", SYS_setsockopt, {kNone, SOL_SOCKET, SO_LINGER | kHigh}, EPERM},
+    {"SO_LINGER, high level", SYS_setsockopt, {kNone, SOL_SOCKET | kHigh, SO_LINGER}, EPERM},
+    {"SO_PRIORITY", SYS_setsockopt, {kNone, SOL_SOCKET, SO_PRIORITY}, EBADF},
+    {"SO_BSDCOMPAT", SYS_setsockopt, {kNone, SOL_SOCKET, SO_BSDCOMPAT}, EBADF},
+    {"SO_RCVTIMEO", SYS_setsockopt, {kNone, SOL_SOCKET, SO_RCVTIMEO}, EBADF},
+    {"SO_TIMESTAMPING", SYS_setsockopt, {kNone, SOL_SOCKET, SO_TIMESTAMPING}, EBADF},
+    {"SO_PREFER_BUSY_POLL", SYS_setsockopt, {kNone, SOL_SOCKET, 69}, EBADF},
+    {"TCP_NODELAY", SYS_setsockopt, {kNone, IPPROTO_TCP, TCP_NODELAY}, EBADF},
+    {"TCP_ULP", SYS_setsockopt, {kNone, IPPROTO_TCP, TCP_ULP}, ENOSYS},
+    {"sendto", SYS_sendto, {kNone, 0, 0, MSG_NOSIGNAL}, EBADF},
+    {"sendto, MSG_FASTOPEN", SYS_sendto, {kNone, 0, 0, MSG_FASTOPEN}, EPERM},
+    {"sendmsg, MSG_FASTOPEN", SYS_sendmsg, {kNone, 0, MSG_FASTOPEN | MSG_NOSIGNAL}, EPERM},
+    {"F_GETFD", SYS_fcntl, {kNone, F_GETFD}, EBADF},
+    {"F_DUPFD_CLOEXEC", SYS_fcntl, {kNone, F_DUPFD_CLOEXEC}, EBADF},
+    {"F_ADD_SEALS", SYS_fcntl, {kNone, F_ADD_SEALS}, EBADF},
+    {"F_SETLEASE", SYS_fcntl, {kNone, F_SETLEASE}, EPERM},
+    {"F_SETLEASE with high bits", SYS_fcntl, {kNone, F_SETLEASE | kHigh}, EPERM},
+    {"F_NOTIFY", SYS_fcntl, {kNone, F_NOTIFY}, EPERM},
+    {"FIONREAD", SYS_ioctl, {kNone, FIONREAD}, EBADF},
+    {"TIOCSTI", SYS_ioctl, {kNone, TIOCSTI}, EPERM},
+    {"TIOCSTI with high bits", SYS_ioctl, {kNone, TIOCSTI | kHigh}, EPERM},
+    {"TIOCLINUX", SYS_ioctl, {kNone, TIOCLINUX}, EPERM},
+    {"the host's interfaces", SYS_ioctl, {kNone, SIOCGIFCONF}, ENOSYS},
+    {"PR_GET_NAME", SYS_prctl, {PR_GET_NAME, 0}, EFAULT},
+    {"PR_SCHED_CORE", SYS_prctl, {PR_SCHED_CORE}, EPERM},
+    {"PR_SCHED_CORE with high bits", SYS_prctl, {PR_SCHED_CORE | kHigh}, EPERM},
+    {"the persona of now", SYS_personality, {0}, 0},
+    {"a persona without ASLR", SYS_personality, {ADDR_NO_RANDOMIZE}, ENOSYS},
+    {"a filter", SYS_seccomp, {SECCOMP_SET_MODE_FILTER, 0, 0}, EFAULT},
+    {"a filter with a listener",
+     SYS_seccomp,
+     {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER},
+     EBUSY},
+    {"a fifo", SYS_mknodat, {kNone, 0, S_IFIFO}, EFAULT},
+    {"a device", SYS_mknodat, {kNone, 0, S_IFCHR | 0600}, EPERM},
+};
+
+// What each call of kCalls fails with in a process that is filtered; 0 if it does not. Empty if the
+// process did not come to the end.
+std::vector<int> errors_under(const Filter& filter) {
+  constexpr std::size_t kCount = std::size(kCalls);
+  void* const memory = ::mmap(nullptr, kCount * sizeof(int), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  auto* const errors = static_cast<int*>(memory);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::seccomp_load(filter.get()) != 0) ::_exit(1);
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const auto& a = kCalls[i].arguments;
+      errors[i] = ::syscall(kCalls[i].number, a[0], a[1], a[2], a[3], a[4], a[5]) < 0 ? errno : 0;
+    }
+    ::_exit(0);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  std::vector<int> found;
+  if (status == 0) found.assign(errors, errors + kCount);
+  ::munmap(memory, kCount * sizeof(int));
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("every name of the profile is one that libseccomp knows, and stands there once") {
+  std::set<std::string> plain;
+  for (const runtime::SeccompRule& rule : runtime::handler_profile().rules) {
+    for (const std::string_view view : rule.names) {
+      const std::string name(view);
+      CHECK_MESSAGE(::seccomp_syscall_resolve_name(name.c_str()) != __NR_SCMP_ERROR, name);
+      if (rule.conditions.empty()) CHECK_MESSAGE(plain.insert(name).second, name);
+    }
+  }
+}
+
+TEST_CASE("nothing that is forbidden is allowed, and what has conditions only with them") {
+  const std::set<std::string> allowed = allowed_names();
+  for (const std::string& name : words(kForbidden)) CHECK_MESSAGE(!allowed.contains(name), name);
+  for (const runtime::SeccompRule& rule : runtime::handler_profile().rules) {
+    for (const std::string_view name : rule.names) {
+      if (rule.error == 0 && rule.conditions.empty()) {
+        CHECK_MESSAGE(!kConditional.contains(std::string(name)), name);
+      }
+    }
+  }
+}
+
+TEST_CASE("what is allowed is a part of what Docker allows by default") {
+  const std::set<std::string> docker = words(fixture::kDockerDefaultCalls);
+  // Docker has conditions on these as well; the calls below show that ours are no wider.
+  const std::set<std::string> conditional_there = {"clone", "personality", "socket"};
+  for (const std::string& name : allowed_names()) {
+    CHECK_MESSAGE((docker.contains(name) || conditional_there.contains(name)), name);
+  }
+  CHECK(allowed_names().size() < docker.size());
+}
+
+TEST_CASE("a rule asks each argument once: runc takes any of two conditions for both") {
+  for (const runtime::SeccompRule& rule : runtime::handler_profile().rules) {
+    std::set<unsigned> arguments;
+    for (const runtime::SeccompCondition& condition : rule.conditions) {
+      CHECK_MESSAGE(arguments.insert(condition.argument).second, rule.names.front());
+      CHECK_MESSAGE((condition.value & ~condition.mask) == 0, rule.names.front());
+    }
+  }
+}
+
+TEST_CASE("under the compiled filter calls fail as the profile says") {
+  const Filter filter = compile(runtime::handler_profile());
+  const std::vector<int> errors = errors_under(filter);
+  REQUIRE(errors.size() == std::size(kCalls));
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    CHECK_MESSAGE(errors[i] == kCalls[i].error, kCalls[i].what, ": ", std::strerror(errors[i]));
+  }
+}
+
+TEST_CASE("the runtime's form names one architecture, an errno for what is unknown, every rule") {
+  const runtime::SeccompProfile profile = runtime::handler_profile();
+  const nlohmann::json spec = runtime::to_oci_seccomp(profile);
+  CHECK(spec["defaultAction"] == "SCMP_ACT_ERRNO");
+  CHECK(spec["defaultErrnoRet"] == ENOSYS);
+  CHECK(spec["architectures"] == nlohmann::json::array({profile.architecture}));
+  REQUIRE(spec["syscalls"].size() == profile.rules.size());
+  const runtime::SeccompProfile one = {
+      "SCMP_ARCH_X86_64", ENOSYS, {{{"a", "b"}, {{2, 3, 1}}, EPERM}, {{"c"}, {}, 0}}};
+  CHECK(runtime::to_oci_seccomp(one)["syscalls"] == nlohmann::json::parse(R"([
+    {"names": ["a", "b"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1,
+     "args": [{"index": 2, "op": "SCMP_CMP_MASKED_EQ", "value": 3, "valueTwo": 1}]},
+    {"names": ["c"], "action": "SCMP_ACT_ALLOW"}])"));
+}
