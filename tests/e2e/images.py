@@ -33,6 +33,12 @@ def misbehave(*words, entries=(), **config):
     return ImageTar([[program("misbehave"), *entries]], chosen).build()
 
 
+def probe(*targets, **config):
+    """An image with /probe, which also tries to reach the targets."""
+    chosen = {"Entrypoint": ["/probe", *targets], **config}
+    return ImageTar([[program("probe"), directory("etc"), file("etc/passwd", b"")]], chosen).build()
+
+
 def script(text, mode=0o755):
     """An image with one file, /handler, and no interpreter for it."""
     return ImageTar([[file("handler", text.encode(), mode=mode)]],

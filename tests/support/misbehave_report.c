@@ -10,27 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "json_text.h"
+
 extern char** environ;
-
-/* Bytes above ASCII come out as the code point of the same number, so any name stays valid JSON. */
-static void write_string(FILE* out, const char* text) {
-  putc('"', out);
-  for (const unsigned char* at = (const unsigned char*)text; *at != '\0'; ++at) {
-    if (*at == '"' || *at == '\\') {
-      fprintf(out, "\\%c", *at);
-    } else if (*at < 0x20 || *at >= 0x7f) {
-      fprintf(out, "\\u%04x", *at);
-    } else {
-      putc(*at, out);
-    }
-  }
-  putc('"', out);
-}
-
-static void write_key(FILE* out, const char* key) {
-  write_string(out, key);
-  putc(':', out);
-}
 
 static void write_text(FILE* out, const char* key, const char* text) {
   write_key(out, key);
