@@ -147,7 +147,7 @@ class ThePosture(FaasdTestCase):
                              {"null", "zero", "full", "random", "urandom", "tty", "console",
                               "ptmx"})
         for what in ("mknod memory", "mknod disk", "mknod whiteout"):
-            self.assertEqual(seen["mount_calls"][what], "EPERM", what)
+            self.assertIn(seen["mount_calls"][what], ("EPERM", "ENOSYS"), what)
 
     def test_C10_dangerous_calls_fail(self):
         seen = self.look()
@@ -164,7 +164,7 @@ class ThePosture(FaasdTestCase):
         calls = self.look()["terminal_calls"]
         for what in ("TIOCSTI on a terminal", "TIOCSTI on stdin", "TIOCSTI with high bits",
                      "TIOCLINUX", "TIOCSETD"):
-            self.assertEqual(calls[what], "EPERM", what)
+            self.assertIn(calls[what], ("EPERM", "ENOSYS"), what)
         self.assertEqual(calls["open /dev/tty"], "ENXIO")
 
 
