@@ -37,7 +37,8 @@ const checks = {
       const server = net.createServer((peer) => peer.pipe(peer));
       server.listen(place, place === 0 ? '127.0.0.1' : undefined);
       await once(server, 'listening');
-      const client = net.connect(place === 0 ? server.address() : place);
+      const { port } = server.address();
+      const client = net.connect(port ? { port, host: '127.0.0.1' } : place);
       client.setNoDelay(true).setKeepAlive(true).end('echo');
       assert.strictEqual((await once(client, 'data')).toString(), 'echo');
       server.close();
@@ -48,7 +49,9 @@ const checks = {
     const server = http.createServer((request, response) => response.end('served'));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const [response] = await once(http.get({ port: server.address().port, agent: false }), 'response');
+    const { port } = server.address();
+    const request = http.get({ port, host: '127.0.0.1', agent: false });
+    const [response] = await once(request, 'response');
     assert.strictEqual(response.statusCode, 200);
     response.resume();
     server.close();
