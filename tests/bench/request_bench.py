@@ -9,6 +9,7 @@
 
 import array
 import contextlib
+import ctypes
 import glob
 import json
 import os
@@ -49,10 +50,18 @@ def ask(address, port=80):
     return taken
 
 
+def enter_mounts_of(pid):
+    """For a child: only faasd sees its mount of a root filesystem, mapped to the function's ids."""
+    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    if ctypes.CDLL(None, use_errno=True).setns(namespace, 0) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 class BareRunc:
     """One worker's bundle: faasd's own config.json, with our control socket in it."""
 
-    def __init__(self, config, directory, name):
+    def __init__(self, config, directory, name, faasd):
+        self._daemon = faasd.process.pid
         self.name = f"faasd-bench-{os.getpid()}-{name}"
         self.root = os.path.join(directory, "root")
         self.bundle = os.path.join(directory, name)
@@ -80,7 +89,7 @@ class BareRunc:
             process = subprocess.Popen(
                 ["runc", "--root", self.root, "run", "--bundle", self.bundle, self.name],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                env={"PATH": PATH})
+                env={"PATH": PATH}, preexec_fn=lambda: enter_mounts_of(self._daemon))
             accepted, _ = self.listener.accept()
             with accepted:
                 self._hand_over(accepted, process)
@@ -111,15 +120,12 @@ class BareRunc:
 def bundle_config(faasd, address):
     """The config.json of an instance that lives: hello waits for its client's request."""
     with connect(address) as held:
-        faasd.log.wait_until(faasd.containers, "no container started")
-        pattern = os.path.join(faasd.run_dir, "**", "config.json")
-        with open(glob.glob(pattern, recursive=True)[0], encoding="utf-8") as file:
+        # Not any process below faasd: the one that makes a view of the root filesystem comes first.
+        pattern = os.path.join(faasd.run_dir, "**", "pid")
+        faasd.log.wait_until(lambda: glob.glob(pattern, recursive=True), "no container started")
+        bundle = os.path.dirname(glob.glob(pattern, recursive=True)[0])
+        with open(os.path.join(bundle, "config.json"), encoding="utf-8") as file:
             config = json.load(file)
-        # Only faasd sees its mount of a root filesystem; this image shares nothing with another,
-        # so what lies in the store is all of it.
-        name = os.path.basename(config["root"]["path"]).rpartition(".")[0]
-        tree = faasd.api("GET", "/api/list")[2][name]["rootfs"]
-        config["root"] = {"readonly": True, "path": tree}
         held.sendall(REQUEST)
         read_to_end(held)
     return config
@@ -129,7 +135,7 @@ def bundle_config(faasd, address):
 def bare_workers(faasd, address, count):
     config = bundle_config(faasd, address)
     directory = tempfile.mkdtemp(prefix="b-")
-    workers = [BareRunc(config, directory, f"w{number}") for number in range(count)]
+    workers = [BareRunc(config, directory, f"w{number}", faasd) for number in range(count)]
     try:
         yield workers
     finally:
