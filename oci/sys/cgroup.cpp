@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <set>
 #include <sstream>
+#include <system_error>
 
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
@@ -24,12 +26,32 @@ std::vector<std::string> split(std::string_view text, char separator) {
   return parts;
 }
 
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  return number;
+}
+
 std::vector<pid_t> read_pids(const std::filesystem::path& file) {
   std::vector<pid_t> pids;
   const std::optional<std::string> text = read_file_if_exists(file, kMaxProcFile);
   std::istringstream lines(text.value_or(""));
   for (pid_t pid = 0; lines >> pid;) pids.push_back(pid);
   return pids;
+}
+
+// The file of one number, or the one line of many with that key. Nothing if it is not there: a
+// controller may be off, and the cgroup may have gone with its container.
+std::optional<std::uint64_t> read_number(const std::filesystem::path& file,
+                                         std::string_view key = {}) {
+  try {
+    const std::optional<std::string> text = read_file_if_exists(file, kMaxProcFile);
+    if (!text) return std::nullopt;
+    return key.empty() ? parse_number(*text) : number_in(*text, key);
+  } catch (const std::system_error&) {
+    return std::nullopt;  // ENODEV: it was removed while we read
+  }
 }
 
 void write_cgroup_file(const std::filesystem::path& file, std::string_view text) {
@@ -59,6 +81,10 @@ std::string claim_delegated_cgroup(const CgroupHierarchy& v2) {
 
 }  // namespace
 
+bool CgroupHierarchy::has(std::string_view controller) const {
+  return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
+}
+
 std::vector<CgroupHierarchy> parse_cgroup_mounts(std::string_view mountinfo) {
   std::vector<CgroupHierarchy> hierarchies;
   for (const std::string& line : split(mountinfo, '\n')) {
@@ -82,6 +108,17 @@ std::vector<CgroupHierarchy> parse_cgroup_mounts(std::string_view mountinfo) {
   return hierarchies;
 }
 
+std::optional<std::uint64_t> number_in(std::string_view text, std::string_view key) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (line.size() > key.size() && line.starts_with(key) && line[key.size()] == ' ') {
+      return parse_number(line.substr(key.size() + 1));
+    }
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  return std::nullopt;
+}
+
 CgroupTree::CgroupTree(const std::string& name)
     : hierarchies_(parse_cgroup_mounts(read_file("/proc/self/mountinfo", kMaxProcFile))) {
   if (hierarchies_.empty()) {
@@ -91,6 +128,11 @@ CgroupTree::CgroupTree(const std::string& name)
   }
   const bool pure_v2 = std::all_of(hierarchies_.begin(), hierarchies_.end(),
                                    [](const CgroupHierarchy& h) { return h.v2; });
+  const auto in_v1 = [this](std::string_view controller) {
+    return std::any_of(hierarchies_.begin(), hierarchies_.end(),
+                       [&](const CgroupHierarchy& h) { return h.has(controller); });
+  };
+  v2_counts_ = !in_v1("cpuacct") || !in_v1("memory");
   parent_ = (pure_v2 ? claim_delegated_cgroup(hierarchies_.front()) : "") + "/" + name;
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
     const char* file = hierarchy.v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
@@ -119,6 +161,35 @@ std::vector<pid_t> CgroupTree::members(const std::string& id) const {
     }
   }
   return {pids.begin(), pids.end()};
+}
+
+// A file is some 8 microseconds, so only those are asked that can know: where v1 counts, an
+// instance's cgroup in the v2 tree of a hybrid host has no such files.
+CgroupUsage CgroupTree::usage(const std::string& id) const {
+  using std::chrono::microseconds;
+  CgroupUsage usage;
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    const bool counts_cpu = hierarchy.has("cpuacct");
+    const bool counts_memory = hierarchy.has("memory");
+    if (!(hierarchy.v2 && v2_counts_) && !counts_cpu && !counts_memory) continue;
+    const std::filesystem::path directory = hierarchy.mount_point / path_of(id).substr(1);
+    if (hierarchy.v2) {
+      const auto spent_us = read_number(directory / "cpu.stat", "usage_usec");
+      if (spent_us && !usage.cpu) usage.cpu = microseconds(*spent_us);
+      const auto peak = read_number(directory / "memory.peak");
+      if (peak) usage.memory_peak_bytes = peak;
+      usage.oom_kills += read_number(directory / "memory.events", "oom_kill").value_or(0);
+    }
+    if (counts_cpu) {
+      const auto spent_ns = read_number(directory / "cpuacct.usage");
+      if (spent_ns) usage.cpu = microseconds(*spent_ns / 1000);
+    }
+    if (counts_memory) {
+      usage.memory_peak_bytes = read_number(directory / "memory.max_usage_in_bytes");
+      usage.oom_kills += read_number(directory / "memory.oom_control", "oom_kill").value_or(0);
+    }
+  }
+  return usage;
 }
 
 void CgroupTree::kill(const std::string& id) const {

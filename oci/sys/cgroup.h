@@ -6,7 +6,10 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,10 +21,23 @@ struct CgroupHierarchy {
   std::filesystem::path mount_point;
   bool v2 = false;
   std::vector<std::string> controllers;  // of v1; "name=systemd" included
+
+  bool has(std::string_view controller) const;
 };
 
 // Parses the text of /proc/self/mountinfo.
 std::vector<CgroupHierarchy> parse_cgroup_mounts(std::string_view mountinfo);
+
+// What the processes of a cgroup have cost, those that are gone included. Empty: this kernel or
+// this layout does not say (memory.peak came with Linux 5.19), or the cgroup is not there.
+struct CgroupUsage {
+  std::optional<std::chrono::microseconds> cpu;
+  std::optional<std::uint64_t> memory_peak_bytes;
+  std::uint64_t oom_kills = 0;  // processes that the kernel killed for the cgroup's memory limit
+};
+
+// The number behind `key` in lines of "key number", as cpu.stat and memory.events have them.
+std::optional<std::uint64_t> number_in(std::string_view text, std::string_view key);
 
 class CgroupTree {
  public:
@@ -39,6 +55,8 @@ class CgroupTree {
 
   // Processes in the instance's cgroup, threads not counted.
   std::vector<pid_t> members(const std::string& id) const;
+  // What it has cost so far: ask before it is removed.
+  CgroupUsage usage(const std::string& id) const;
   // SIGKILL to every process in it. Removing needs them gone; call `remove` until it says true.
   void kill(const std::string& id) const;
   // Removes the instance's cgroup from every hierarchy; false if one still has processes.
@@ -55,6 +73,7 @@ class CgroupTree {
   std::vector<CgroupHierarchy> hierarchies_;
   std::string parent_;  // "/faasd", from the root of the hierarchies
   bool limits_swap_ = false;
+  bool v2_counts_ = false;  // processor time, or memory, in the v2 hierarchy
 };
 
 }  // namespace sys

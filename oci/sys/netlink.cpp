@@ -8,125 +8,19 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <functional>
 
 #include "oci/sys/error.h"
-#include "oci/sys/unique_fd.h"
+#include "oci/sys/netlink_exchange.h"
 
 namespace sys {
 namespace {
 
 constexpr unsigned char kHostPrefix = 32;
-// The kernel fills at most 32 KiB of a dump into one message (netlink_recvmsg, max_recvmsg_len).
-constexpr std::size_t kReplyBytes = 32768;
-constexpr std::size_t kRequestBytes = 256;  // a header, a fixed part and three short attributes
-// The kernel answers within the send call itself; the bound is for a kernel that does not answer.
-constexpr timeval kReplyTimeout{5, 0};
 // A dump that raced with a change says so and is asked for again.
 constexpr int kDumpAttempts = 16;
-
-// One request: a netlink header, the fixed part of its type, and attributes.
-class Request {
- public:
-  template <typename Fixed>
-  Request(std::uint16_t type, std::uint16_t flags, const Fixed& fixed) {
-    static_assert(NLMSG_SPACE(sizeof(Fixed)) <= kRequestBytes);
-    nlmsghdr header{};
-    header.nlmsg_len = NLMSG_LENGTH(sizeof fixed);
-    header.nlmsg_type = type;
-    header.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
-    std::memcpy(bytes_.data(), &header, sizeof header);
-    std::memcpy(bytes_.data() + NLMSG_HDRLEN, &fixed, sizeof fixed);
-    size_ = NLMSG_SPACE(sizeof fixed);
-  }
-
-  void add(std::uint16_t type, const void* data, std::size_t size) {
-    if (size_ + RTA_SPACE(size) > bytes_.size()) throw_errno(EMSGSIZE, "build a netlink request");
-    const rtattr attribute{static_cast<std::uint16_t>(RTA_LENGTH(size)), type};
-    std::memcpy(bytes_.data() + size_, &attribute, sizeof attribute);
-    std::memcpy(bytes_.data() + size_ + RTA_LENGTH(0), data, size);
-    size_ += RTA_SPACE(size);
-    const auto length = static_cast<std::uint32_t>(size_);
-    std::memcpy(bytes_.data() + offsetof(nlmsghdr, nlmsg_len), &length, sizeof length);
-  }
-
-  const char* data() const { return bytes_.data(); }
-  std::size_t size() const { return size_; }
-
- private:
-  alignas(nlmsghdr) std::array<char, kRequestBytes> bytes_{};
-  std::size_t size_ = 0;
-};
-
-// A payload of a reply; the pointer is valid during the callback.
-using OnMessage = std::function<void(const nlmsghdr&, const char* payload, std::size_t size)>;
-
-UniqueFd open_netlink(int protocol) {
-  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
-  if (!fd) throw_errno("open a netlink socket");
-  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kReplyTimeout, sizeof kReplyTimeout) != 0) {
-    throw_errno("set a netlink timeout");
-  }
-  return fd;
-}
-
-std::size_t receive(int fd, std::array<char, kReplyBytes>& buffer) {
-  for (;;) {
-    sockaddr_nl sender{};
-    iovec data{buffer.data(), buffer.size()};
-    msghdr header{};
-    header.msg_name = &sender;
-    header.msg_namelen = sizeof sender;
-    header.msg_iov = &data;
-    header.msg_iovlen = 1;
-    const ssize_t n = ::recvmsg(fd, &header, 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw_errno("receive a netlink reply");
-    if (header.msg_flags & MSG_TRUNC) throw_errno(EMSGSIZE, "receive a netlink reply");
-    if (sender.nl_pid == 0) return static_cast<std::size_t>(n);  // only the kernel is believed
-  }
-}
-
-// Sends the request and gives every message of the answer to `on_message`. Returns the errno the
-// kernel answered with, 0 for none; `interrupted` is set if a dump has to be repeated.
-int exchange(int protocol, const Request& request, const OnMessage& on_message,
-             bool* interrupted = nullptr) {
-  const UniqueFd fd = open_netlink(protocol);
-  if (::send(fd.get(), request.data(), request.size(), 0) < 0) throw_errno("send to netlink");
-  alignas(nlmsghdr) std::array<char, kReplyBytes> buffer;
-  for (;;) {
-    std::size_t left = receive(fd.get(), buffer);
-    bool more = false;
-    const char* at = buffer.data();
-    while (left >= sizeof(nlmsghdr)) {
-      nlmsghdr header;
-      std::memcpy(&header, at, sizeof header);
-      if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > left) {
-        throw_errno(EBADMSG, "read a netlink reply");
-      }
-      const std::size_t size = header.nlmsg_len - NLMSG_HDRLEN;
-      if (interrupted != nullptr && (header.nlmsg_flags & NLM_F_DUMP_INTR)) *interrupted = true;
-      if (header.nlmsg_type == NLMSG_DONE) return 0;
-      if (header.nlmsg_type == NLMSG_ERROR) {
-        int error = 0;
-        if (size < sizeof error) throw_errno(EBADMSG, "read a netlink reply");
-        std::memcpy(&error, at + NLMSG_HDRLEN, sizeof error);
-        return -error;
-      }
-      on_message(header, at + NLMSG_HDRLEN, size);
-      more = more || (header.nlmsg_flags & NLM_F_MULTI) != 0;
-      const std::size_t step = std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), left);
-      at += step;
-      left -= step;
-    }
-    if (!more) return 0;
-  }
-}
 
 void ignore_message(const nlmsghdr&, const char*, std::size_t) {}
 
@@ -136,13 +30,13 @@ unsigned loopback_index() {
   return index;
 }
 
-Request address_request(std::uint16_t type, std::uint16_t flags, Ipv4 address) {
+NetlinkRequest address_request(std::uint16_t type, std::uint16_t flags, Ipv4 address) {
   ifaddrmsg message{};
   message.ifa_family = AF_INET;
   message.ifa_prefixlen = kHostPrefix;
   message.ifa_scope = RT_SCOPE_HOST;
   message.ifa_index = loopback_index();
-  Request request(type, static_cast<std::uint16_t>(NLM_F_ACK | flags), message);
+  NetlinkRequest request(type, static_cast<std::uint16_t>(NLM_F_ACK | flags), message);
   const std::uint32_t bits = htonl(address.bits);
   request.add(IFA_LOCAL, &bits, sizeof bits);
   request.add(IFA_ADDRESS, &bits, sizeof bits);
@@ -151,23 +45,17 @@ Request address_request(std::uint16_t type, std::uint16_t flags, Ipv4 address) {
 
 // IFA_LOCAL is the interface's own address; IFA_ADDRESS is the peer's on a point-to-point link.
 LoopbackAddress parse_address(const char* payload, std::size_t size) {
+  const auto attribute = [&](std::uint16_t type) {
+    return find_attribute(payload, size, sizeof(ifaddrmsg), type);
+  };
   LoopbackAddress result;
-  std::size_t at = NLMSG_ALIGN(sizeof(ifaddrmsg));
-  while (at + sizeof(rtattr) <= size) {
-    rtattr attribute;
-    std::memcpy(&attribute, payload + at, sizeof attribute);
-    if (attribute.rta_len < RTA_LENGTH(0) || attribute.rta_len > size - at) break;
-    const char* data = payload + at + RTA_LENGTH(0);
-    const std::size_t length = attribute.rta_len - RTA_LENGTH(0);
-    if (attribute.rta_type == IFA_LOCAL && length == sizeof(std::uint32_t)) {
-      std::uint32_t bits = 0;
-      std::memcpy(&bits, data, sizeof bits);
-      result.address.bits = ntohl(bits);
-    } else if (attribute.rta_type == IFA_LABEL) {
-      result.label.assign(data, ::strnlen(data, length));
-    }
-    at += RTA_ALIGN(attribute.rta_len);
+  std::uint32_t bits = 0;
+  if (const std::string_view local = attribute(IFA_LOCAL); local.size() == sizeof bits) {
+    std::memcpy(&bits, local.data(), sizeof bits);
+    result.address.bits = ntohl(bits);
   }
+  const std::string_view label = attribute(IFA_LABEL);
+  result.label = label.substr(0, label.find('\0'));
   return result;
 }
 
@@ -215,7 +103,7 @@ bool add_loopback_address(Ipv4 address, const std::string& label) {
   for (const LoopbackAddress& present : list_addresses()) {
     if (present.address == address) return false;
   }
-  Request request = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, address);
+  NetlinkRequest request = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, address);
   request.add(IFA_LABEL, label.c_str(), label.size() + 1);
   const int error = exchange(NETLINK_ROUTE, request, ignore_message);
   if (error == EEXIST) return false;
@@ -224,7 +112,7 @@ bool add_loopback_address(Ipv4 address, const std::string& label) {
 }
 
 bool remove_loopback_address(Ipv4 address) {
-  const Request request = address_request(RTM_DELADDR, 0, address);
+  const NetlinkRequest request = address_request(RTM_DELADDR, 0, address);
   const int error = exchange(NETLINK_ROUTE, request, ignore_message);
   if (error == EADDRNOTAVAIL) return false;
   if (error != 0) throw_errno(error, "remove address " + address.to_string() + " from lo");
@@ -234,7 +122,7 @@ bool remove_loopback_address(Ipv4 address) {
 std::vector<LoopbackAddress> list_addresses() {
   ifaddrmsg message{};
   message.ifa_family = AF_INET;
-  const Request request(RTM_GETADDR, NLM_F_DUMP, message);
+  const NetlinkRequest request(RTM_GETADDR, NLM_F_DUMP, message);
   for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
     std::vector<LoopbackAddress> addresses;
     bool interrupted = false;
@@ -256,7 +144,7 @@ void bring_up_loopback() {
   message.ifi_index = static_cast<int>(loopback_index());
   message.ifi_flags = IFF_UP;
   message.ifi_change = IFF_UP;
-  const Request request(RTM_SETLINK, NLM_F_ACK, message);
+  const NetlinkRequest request(RTM_SETLINK, NLM_F_ACK, message);
   const int error = exchange(NETLINK_ROUTE, request, ignore_message);
   if (error != 0) throw_errno(error, "bring up the interface lo");
 }
@@ -273,7 +161,7 @@ std::optional<uid_t> tcp_socket_owner(Ipv4 local, std::uint16_t local_port, Ipv4
   message.id.idiag_dst[0] = htonl(remote.bits);
   message.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
   message.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-  const Request request(SOCK_DIAG_BY_FAMILY, 0, message);
+  const NetlinkRequest request(SOCK_DIAG_BY_FAMILY, 0, message);
   std::optional<uid_t> owner;
   const int error = exchange(NETLINK_SOCK_DIAG, request,
                              [&](const nlmsghdr& header, const char* payload, std::size_t size) {

@@ -20,6 +20,7 @@ struct TcpEndpoint {
   Ipv4 address;
   std::uint16_t port = 0;
 
+  bool operator==(const TcpEndpoint&) const = default;
   std::string to_string() const;  // "127.0.0.1:8080"
 };
 

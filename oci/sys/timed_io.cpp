@@ -53,6 +53,11 @@ IoStatus send_within(int fd, std::string_view bytes, std::chrono::milliseconds i
   return IoStatus::done;
 }
 
+bool peer_has_ended(int fd) noexcept {
+  pollfd poll_fd{fd, POLLRDHUP, 0};
+  return ::poll(&poll_fd, 1, 0) > 0;
+}
+
 void shutdown_both(int fd) noexcept {
   ::shutdown(fd, SHUT_RDWR);
 }

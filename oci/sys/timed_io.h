@@ -29,6 +29,9 @@ Received receive_before(int fd, std::span<char> buffer, Deadline deadline);
 // Sends all of `bytes`; `idle` is how long the peer may take nothing.
 IoStatus send_within(int fd, std::string_view bytes, std::chrono::milliseconds idle);
 
+// Whether the peer has ended its side of the conversation, or is gone; does not wait.
+bool peer_has_ended(int fd) noexcept;
+
 // Ends the conversation in both directions and wakes whoever waits in one of the above.
 void shutdown_both(int fd) noexcept;
 

@@ -29,3 +29,26 @@ TEST_CASE("an instance that has no cgroup has no members and is removed already"
   const auto ids = tree.list();
   CHECK(std::find(ids.begin(), ids.end(), "nobody") == ids.end());
 }
+
+TEST_CASE("the numbers of cpu.stat, memory.events and memory.oom_control are found by their keys") {
+  const char* v2_cpu = "usage_usec 12345\nuser_usec 100\nsystem_usec 12245\n";
+  CHECK(sys::number_in(v2_cpu, "usage_usec") == 12345U);
+  CHECK(sys::number_in(v2_cpu, "system_usec") == 12245U);
+  CHECK_FALSE(sys::number_in(v2_cpu, "usage"));
+  const char* v2_events = "low 0\nhigh 0\nmax 7\noom 2\noom_kill 1\noom_group_kill 0\n";
+  CHECK(sys::number_in(v2_events, "oom_kill") == 1U);
+  CHECK(sys::number_in(v2_events, "oom") == 2U);
+  const char* v1_control = "oom_kill_disable 0\nunder_oom 0\noom_kill 3";
+  CHECK(sys::number_in(v1_control, "oom_kill") == 3U);
+  for (const char* text : {"", "\n", "oom_kill", "oom_kill ", "oom_kill x", "oom_kill\n1"}) {
+    CAPTURE(text);
+    CHECK_FALSE(sys::number_in(text, "oom_kill"));
+  }
+}
+
+TEST_CASE("an instance that has no cgroup has cost nothing that anybody knows") {
+  const sys::CgroupUsage usage = sys::CgroupTree("faasd-unit-test").usage("nobody");
+  CHECK_FALSE(usage.cpu);
+  CHECK_FALSE(usage.memory_peak_bytes);
+  CHECK(usage.oom_kills == 0);
+}
