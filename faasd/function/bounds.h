@@ -65,6 +65,31 @@ inline constexpr std::size_t kMaxLoggedOutput = 128u << 10;
 inline constexpr std::size_t kLoggedLineCost = 160;
 inline constexpr std::size_t kMaxLoggedLine = 4u << 10;
 
+// What is kept of a function's invocations: two files of this size for receipts, two for output. At
+// 600 bytes a receipt the last 400 at least; 1 MiB a function that is used, so 10 GiB if there are
+// 10,000 of them and all are busy.
+inline constexpr std::size_t kJournalFileBytes = 256u << 10;
+// What waits for the disk, of all functions: with output up to the first, receipts get the rest, or
+// a flood of output would push them out.
+inline constexpr std::size_t kMaxWaitingOutputBytes = 4u << 20;
+inline constexpr std::size_t kMaxWaitingRecordBytes = 8u << 20;
+// How long somebody who looks waits for what was added before; a disk that hangs keeps nobody.
+inline constexpr milliseconds kJournalPatience{1'000};
+// Records that one look gives: more than there can be room for.
+inline constexpr std::size_t kMaxTail = 10'000;
+// Followers at once: each has a thread and one of the 64 connections of a listener, the rest of
+// which are for everybody else.
+inline constexpr std::size_t kMaxFollowers = 16;
+// What waits for one follower: the lines of one look, and a burst.
+inline constexpr std::size_t kMaxFollowerBytes = 1u << 20;
+// How often a follower that hears nothing is looked at: whether it has left, or the daemon stops …
+inline constexpr milliseconds kFollowerLook{250};
+// … and is told that the connection lives, which proxies end after a minute of silence.
+inline constexpr seconds kHeartbeat{10};
+// The kernel tells how many bytes a connection carried when it destroys the socket: at once, unless
+// the client reads nothing. For so long its receipt waits.
+inline constexpr milliseconds kTrafficPatience{50};
+
 // After an answer of the daemon's own (502, 503, 504): how long and how much of the client's
 // request is read and dropped, so that closing does not reset the connection before the answer is
 // read.
