@@ -9,7 +9,6 @@
 #include "faasd/control/shutdown.h"
 #include "faasd/control_listeners.h"
 #include "faasd/directories.h"
-#include "faasd/function/bounds.h"
 #include "faasd/options.h"
 #include "oci/sys/file.h"
 #include "oci/sys/notify.h"
@@ -32,15 +31,16 @@ int serve_until_signal(const Options& options) {
   runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root());
   const function::FunctionStore store(directories.state(), log);
   function::AddressPool addresses(function::Subnet(options.subnet), directories.address_journal());
+  journal::Journal journal(directories.state(), log);
   instance::Sweeper sweeper(cgroups, log);
   control::remove_leftovers({directories.bundles(), cgroups, launcher, addresses, sweeper}, log);
-  serve::Dispatcher dispatcher({loop, log, cgroups, sweeper, directories.bundles()}, launcher,
-                               serve::default_host_bounds());
-  const control::DeployDefaults defaults{options.function_port, cgroups.limits_swap(),
-                                         options.launcher, options.keep_versions};
-  control::HostOperator op({loop, log, images, views, store, addresses, dispatcher}, defaults);
+  serve::Dispatcher dispatcher({loop, log, cgroups, sweeper, journal, directories.bundles()},
+                               launcher, serve::default_host_bounds(),
+                               function::Subnet(options.subnet));
+  control::HostOperator op(
+      {loop, log, images, views, store, addresses, dispatcher, journal},
+      {options.function_port, cgroups.limits_swap(), options.launcher, options.keep_versions});
   op.restore();
-
   ControlListeners listeners(options.socket, options.listen);
   api::Api api(op, log, {.token_file = options.token_file, .group = "faas", .server = {}},
                listeners.take());
@@ -57,7 +57,7 @@ int serve_until_signal(const Options& options) {
                          {"subnet", options.subnet}});
   sys::notify_service_manager("READY=1");
   loop.run();
-  api.stop(function::bounds::kApiGrace);
+  api.stop();
   cgroups.remove_parent();
   log.info("stopped");
   return 0;

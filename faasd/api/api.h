@@ -2,7 +2,6 @@
 // first. Made, started and stopped by one thread; `set_ready` by any.
 #pragma once
 
-#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "faasd/api/http_server.h"
 #include "faasd/api/routes.h"
 #include "faasd/control/operator.h"
+#include "faasd/function/bounds.h"
 #include "oci/sys/log.h"
 #include "oci/sys/unique_fd.h"
 
@@ -35,8 +35,11 @@ class Api {
     set_ready(true);
   }
   void set_ready(bool ready) noexcept { routes_.set_ready(ready); }
-  // HttpServer::stop; the destructor stops without grace.
-  void stop(std::chrono::milliseconds grace) { server_.stop(grace); }
+  // HttpServer::stop, after bounds::kApiGrace at the latest; the destructor stops without grace.
+  void stop() {
+    routes_.end_followers();
+    server_.stop(function::bounds::kApiGrace);
+  }
 
  private:
   Routes routes_;

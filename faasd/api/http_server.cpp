@@ -129,7 +129,7 @@ void HttpServer::serve(int fd) const noexcept {
     if (!request) return;
     RequestStream stream(fd, times, *request);
     router_.answer(*request, stream);
-    if (stream.is_writable()) linger(fd, Clock::now() + times.linger);
+    if (stream.wrote_all()) linger(fd, Clock::now() + times.linger);
   } catch (const std::exception& error) {
     log_.warn("answer_failed", {{"error", error.what()}});
   }
@@ -144,7 +144,7 @@ void HttpServer::turn_away(sys::UniqueFd fd) {
   at_once.write_idle = std::chrono::milliseconds(0);
   RequestStream stream(fd.get(), at_once, request);
   router_.answer(request, stream);
-  if (!stream.is_writable()) return;
+  if (!stream.wrote_all()) return;
   sys::shutdown_write(fd.get());
   const auto turned = turned_.emplace(turned_.end());
   turned->fd = std::move(fd);

@@ -31,8 +31,11 @@ class RequestStream : public httplib::Stream {
   // `request` is used as long as the stream lives.
   RequestStream(int fd, const ConnectionTimes& times, GuardedRequest& request);
 
-  // False once the client takes nothing any more.
-  bool is_writable() const override { return writable_; }
+  // False once the client takes nothing any more, or has ended its side: asked only before another
+  // piece of an answer that has no end of its own.
+  bool is_writable() const override { return writable_ && !sys::peer_has_ended(fd_); }
+  // False if the client did not take the whole answer.
+  bool wrote_all() const noexcept { return writable_; }
   bool is_readable() const override { return true; }
 
   // 0 at the end of the body. The first read of a body sends the "100 Continue" that a client waits

@@ -22,7 +22,7 @@ constexpr std::string_view kFunctions = "/v1/functions/";
 constexpr const char* kName = R"(([\s\S]*))";
 // Of a path that does not end in what stands behind a name. A function may be called "versions": no
 // name has a slash.
-constexpr const char* kNameAlone = R"(((?![\s\S]*/(?:versions|rollback)$)[\s\S]*))";
+constexpr const char* kNameAlone = R"(((?![\s\S]*/(?:versions|rollback|logs|receipts)$)[\s\S]*))";
 constexpr const char* kVersions = "/versions";
 constexpr const char* kRollback = "/rollback";
 
@@ -148,6 +148,7 @@ Routes::Routes(control::Operator& op, Attestor attestor, const sys::Log& log)
     : operator_(op),
       attestor_(std::move(attestor)),
       log_(log),
+      records_(op),
       router_([this](const GuardedRequest& request) { return admit(request); }, log) {
   router_.set_post_routing_handler(
       [this](const Asked& request, Answer& response) { audit(request, response); });
@@ -156,6 +157,7 @@ Routes::Routes(control::Operator& op, Attestor attestor, const sys::Log& log)
   add_function_routes();
   add_version_routes();
   add_layer_routes();
+  records_.add_to(router_);
 }
 
 // Who may not use the API is not told either which paths it has.

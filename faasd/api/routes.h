@@ -7,6 +7,7 @@
 #include <string>
 
 #include "faasd/api/attest.h"
+#include "faasd/api/record_routes.h"
 #include "faasd/api/router.h"
 #include "faasd/control/operator.h"
 #include "oci/sys/log.h"
@@ -23,6 +24,8 @@ class Routes {
 
   // Until it is set, and again while the daemon drains, /readyz says 503 and nothing is changed.
   void set_ready(bool ready) noexcept { ready_ = ready; }
+  // Answers that follow a function's journal end soon after.
+  void end_followers() noexcept { records_.end_followers(); }
 
  private:
   std::string admit(const GuardedRequest& request) const;
@@ -42,6 +45,7 @@ class Routes {
   Attestor attestor_;
   const sys::Log& log_;
   std::atomic<bool> ready_ = false;
+  RecordRoutes records_;
   Router router_;
 };
 

@@ -230,7 +230,10 @@ void HostOperator::install_new(function::History history,
   const auto blueprint = make_blueprint(function, std::move(image));
   sys::UniqueFd listener =
       sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
-  RecordedFunction recorded(household_.store, history, unrestored_of(function.name));
+  const std::optional<function::History> before = unrestored_of(function.name);
+  RecordedFunction recorded(household_.store, history, before);
+  // Of a function of this name that was removed while something of it did not go away.
+  if (!before) household_.journal.remove(function.name);
   household_.loop.call([&] { household_.dispatcher.install(blueprint, std::move(listener)); });
   recorded.keep();
   const std::lock_guard lock(mutex_);
@@ -277,6 +280,7 @@ void HostOperator::remove(const std::string& name) {
     if (!drained) undrained_.push_back(std::move(entries_.at(name).lease));
     entries_.erase(name);  // the address leaves the interface
   }
+  household_.journal.remove(name);
   release_images(images_of(*history));
   if (!drained) {
     throw Refused(Refusal::failed, "still_draining",
@@ -295,6 +299,7 @@ void HostOperator::remove_unrestored(const std::string& name) {
     const std::lock_guard lock(mutex_);
     unrestored_.erase(name);
   }
+  household_.journal.remove(name);
   household_.addresses.unreserve(history->current.address);
   release_images(images_of(*history));
   household_.log.info("removed", {{"function", name}});
@@ -392,6 +397,12 @@ std::vector<function::Version> HostOperator::versions(const std::string& name) {
   return versions;
 }
 
+std::shared_ptr<journal::Book> HostOperator::book(const std::string& name) {
+  // Its name is not held: who looks does not wait for a deploy or a removal.
+  if (!history_of(name)) not_found(name);
+  return household_.journal.book(name);
+}
+
 void HostOperator::restore() {
   const std::vector<function::History> histories = household_.store.load();
   for (const function::History& history : histories) {
@@ -407,6 +418,7 @@ void HostOperator::restore() {
   }
   household_.log.info("restored", {{"functions", entries_.size()}, {"recorded", histories.size()}});
   release_orphans();
+  forget_strangers();
 }
 
 void HostOperator::restore_one(const function::History& recorded) {
@@ -419,6 +431,19 @@ void HostOperator::restore_one(const function::History& recorded) {
       sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
   household_.dispatcher.install(blueprint, std::move(listener));
   entries_[function.name] = {blueprint, std::move(lease), recorded.previous};
+}
+
+// A crash between removing a function and its journal leaves one that nobody can look at. That of a
+// function whose file is set aside is its again when it is mended.
+void HostOperator::forget_strangers() {
+  std::set<std::string> functions;
+  for (const auto& [name, entry] : entries_) functions.insert(name);
+  for (const auto& [name, history] : unrestored_) functions.insert(name);
+  constexpr std::string_view kEnding = ".json.corrupt";
+  for (const std::string& file : household_.store.set_aside()) {
+    functions.insert(file.substr(0, file.size() - kEnding.size()));
+  }
+  household_.journal.keep_only(functions);
 }
 
 // A crash between publishing an image and recording its function leaves one that nobody names.

@@ -32,6 +32,7 @@ struct Household {
   const function::FunctionStore& store;
   function::AddressPool& addresses;
   serve::Dispatcher& dispatcher;
+  journal::Journal& journal;
 };
 
 struct DeployDefaults {
@@ -63,6 +64,8 @@ class HostOperator : public Operator {
   Collected collect_garbage() override;
   std::optional<FunctionStatus> find(const std::string& name) override;
   std::vector<FunctionStatus> list() override;
+  std::shared_ptr<journal::Book> book(const std::string& name) override;
+  serve::Metrics metrics() override { return household_.dispatcher.metrics(); }
 
  private:
   friend class HostDeploy;
@@ -93,6 +96,7 @@ class HostOperator : public Operator {
   bool wait_until_drained(const std::string& name, const function::Limits& limits);
   void restore_one(const function::History& recorded);
   void release_orphans();
+  void forget_strangers();
   FunctionStatus status_of(const Entry& entry) const;
 
   Household household_;

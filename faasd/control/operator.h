@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "faasd/function/history.h"
+#include "faasd/journal/journal.h"
+#include "faasd/serve/tally.h"
 #include "oci/image/image.h"
 #include "oci/image/image_store.h"
 #include "oci/runtime/host_ids.h"
@@ -75,6 +77,9 @@ class Operator {
   virtual Collected collect_garbage() = 0;
   virtual std::optional<FunctionStatus> find(const std::string& name) = 0;
   virtual std::vector<FunctionStatus> list() = 0;  // sorted by name
+  // The receipts and the output of a function's instances. Throws sys::Refused(not_found).
+  virtual std::shared_ptr<journal::Book> book(const std::string& name) = 0;
+  virtual serve::Metrics metrics() = 0;
 };
 
 }  // namespace control

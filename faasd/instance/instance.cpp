@@ -10,16 +10,19 @@
 namespace instance {
 namespace {
 
-using std::chrono::milliseconds;
+using std::chrono::microseconds;
 
-milliseconds between(sys::EventLoop::Clock::time_point from, sys::EventLoop::Clock::time_point to) {
-  return std::chrono::duration_cast<milliseconds>(to - from);
+microseconds between(sys::EventLoop::Clock::time_point from, sys::EventLoop::Clock::time_point to) {
+  return std::chrono::duration_cast<microseconds>(to - from);
 }
+
+constexpr std::string_view kOutOfMemory = "the kernel killed it: out of memory, see --memory";
 
 }  // namespace
 
 Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
-                   std::shared_ptr<const Blueprint> blueprint, std::string id, Callbacks callbacks)
+                   std::shared_ptr<const Blueprint> blueprint,
+                   const std::shared_ptr<journal::Book>& book, std::string id, Callbacks callbacks)
     : workshop_(workshop),
       launcher_(launcher),
       blueprint_(std::move(blueprint)),
@@ -27,8 +30,8 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
       callbacks_(std::move(callbacks)),
       rootfs_(blueprint_->rootfs->use()),
       bundle_(runtime::Bundle(workshop.bundles_dir, container())),
-      stdout_(workshop.loop, workshop.log, blueprint_->function.name, id_, "stdout"),
-      stderr_(workshop.loop, workshop.log, blueprint_->function.name, id_, "stderr"),
+      stdout_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stdout"),
+      stderr_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stderr"),
       started_(Clock::now()) {
   give_output_to_user();
   handoff_.emplace(workshop_.loop, bundle_->take_control_listener(),
@@ -62,8 +65,9 @@ runtime::Container Instance::container() const {
   return container;
 }
 
-void Instance::serve(sys::UniqueFd client, milliseconds queued) {
+void Instance::serve(sys::UniqueFd client, microseconds queued) {
   queued_ = queued;
+  accepted_at_ = std::chrono::system_clock::now() - queued;
   client_name_ = sys::name_of_socket(client.get());
   handoff_->give(std::move(client));
 }
@@ -159,6 +163,7 @@ void Instance::end() {
   });
 }
 
+// Before anything is swept: what the container has cost goes with its cgroup.
 Receipt Instance::receipt() const {
   const Clock::time_point now = Clock::now();
   Receipt receipt;
@@ -167,11 +172,21 @@ Receipt Instance::receipt() const {
   receipt.version = blueprint_->function.version;
   receipt.image = blueprint_->image->digest;
   receipt.launcher = launcher_.name();
+  receipt.started_at = accepted_at_;
   receipt.queue = queued_;
   receipt.launch = between(started_, served_ ? taken_at_ : now);
-  receipt.run = served_ ? between(taken_at_, now) : milliseconds(0);
+  receipt.run = served_ ? between(taken_at_, now) : microseconds(0);
+  receipt.served = served_;
+  receipt.usage = workshop_.cgroups.usage(id_);
+  receipt.escapes = escapes_;
   if (exit_status_)
     (exit_status_->signaled ? receipt.signal : receipt.exit_code) = exit_status_->value;
+  judge(receipt);
+  return receipt;
+}
+
+void Instance::judge(Receipt& receipt) const {
+  const bool oom = receipt.usage.oom_kills > 0;
   if (state_ == State::killed) {
     receipt.outcome = kill_outcome_;
     receipt.reason = receipt.summary = kill_reason_;
@@ -179,11 +194,15 @@ Receipt Instance::receipt() const {
       receipt.reason = receipt.summary += " and never took its connection";
     }
   } else if (launch_failure_) {
-    receipt.outcome = Outcome::launch_failed;
+    receipt.outcome = oom || launch_failure_->out_of_memory ? Outcome::oom : Outcome::launch_failed;
     receipt.reason = launch_failure_->reason;
     receipt.summary = launch_failure_->summary + "; the log of faasd says why";
+  } else if (oom && exit_status_->signaled && exit_status_->value == SIGKILL) {
+    receipt.outcome = Outcome::oom;
+    receipt.reason = receipt.summary = kOutOfMemory;
+    if (!served_) receipt.reason = receipt.summary += "; it never took its connection";
   } else if (!served_) {
-    receipt.outcome = Outcome::launch_failed;
+    receipt.outcome = oom ? Outcome::oom : Outcome::launch_failed;
     receipt.reason = receipt.summary = "the handler ended (" + exit_status_->describe() +
                                        ") before it took its connection from /control.sock; "
                                        "docs/PROTOCOL.md says how a handler does";
@@ -193,7 +212,11 @@ Receipt Instance::receipt() const {
   } else {
     receipt.outcome = exit_status_->value == 0 ? Outcome::ok : Outcome::exit;
   }
-  return receipt;
+  // A child was killed, and the handler went on as it saw fit.
+  const bool told = receipt.reason.starts_with(kOutOfMemory);
+  if (!oom || told) return;
+  if (!receipt.reason.empty()) receipt.reason += "; ";
+  receipt.reason += "the kernel killed a process of it: out of memory, see --memory";
 }
 
 }  // namespace instance

@@ -15,6 +15,7 @@
 #include "faasd/instance/receipt.h"
 #include "faasd/instance/state.h"
 #include "faasd/instance/sweeper.h"
+#include "faasd/journal/journal.h"
 #include "oci/runtime/launcher.h"
 #include "oci/sys/cgroup.h"
 #include "oci/sys/event_loop.h"
@@ -31,6 +32,7 @@ struct Workshop {
   const sys::Log& log;
   const sys::CgroupTree& cgroups;
   Sweeper& sweeper;
+  journal::Journal& journal;
   std::filesystem::path bundles_dir;
 };
 
@@ -48,13 +50,17 @@ class Instance {
 
   // Makes the bundle and starts the launch. Throws std::system_error, and nothing is left.
   Instance(const Workshop& workshop, runtime::Launcher& launcher,
-           std::shared_ptr<const Blueprint> blueprint, std::string id, Callbacks callbacks);
+           std::shared_ptr<const Blueprint> blueprint, const std::shared_ptr<journal::Book>& book,
+           std::string id, Callbacks callbacks);
   ~Instance();
 
   // The connection that this instance serves; it waited `queued` for it.
-  void serve(sys::UniqueFd client, std::chrono::milliseconds queued);
+  void serve(sys::UniqueFd client, std::chrono::microseconds queued);
   // Ends it now: at its deadline (Outcome::timeout), or at the end of a drain (Outcome::refused).
   void kill(Outcome outcome, const std::string& reason);
+
+  // Something in it tried what it must not, and was stopped.
+  void count_escape() noexcept { ++escapes_; }
 
   const std::string& id() const noexcept { return id_; }
   State state() const noexcept { return state_; }
@@ -72,6 +78,7 @@ class Instance {
   void take_back();
   void end();
   Receipt receipt() const;
+  void judge(Receipt& receipt) const;
 
   const Workshop& workshop_;
   runtime::Launcher& launcher_;
@@ -100,7 +107,10 @@ class Instance {
   std::optional<runtime::LaunchFailure> launch_failure_;
   bool served_ = false;  // the handler has had the connection
 
-  std::chrono::milliseconds queued_{0};
+  std::uint64_t escapes_ = 0;
+
+  std::chrono::microseconds queued_{0};
+  std::chrono::system_clock::time_point accepted_at_;
   Clock::time_point started_;
   Clock::time_point taken_at_;
 };

@@ -2,7 +2,12 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
 #include "faasd/function/bounds.h"
+#include "oci/sys/clock.h"
 
 namespace instance {
 
@@ -10,9 +15,13 @@ using function::bounds::kLoggedLineCost;
 using function::bounds::kMaxLoggedLine;
 using function::bounds::kMaxLoggedOutput;
 
-Output::Output(sys::EventLoop& loop, const sys::Log& log, std::string function,
-               std::string instance, std::string_view stream)
-    : log_(log), function_(std::move(function)), instance_(std::move(instance)), stream_(stream) {
+Output::Output(sys::EventLoop& loop, const sys::Log& log, std::shared_ptr<journal::Book> book,
+               std::string function, std::string instance, std::string_view stream)
+    : log_(log),
+      book_(std::move(book)),
+      function_(std::move(function)),
+      instance_(std::move(instance)),
+      stream_(stream) {
   sys::Pipe pipe = sys::make_pipe();
   read_end_ = std::move(pipe.read_end);
   write_end_ = std::move(pipe.write_end);
@@ -31,7 +40,7 @@ bool Output::read_some() {
 
 void Output::take(std::string_view bytes) {
   while (!bytes.empty()) {
-    if (logged_bytes_ >= kMaxLoggedOutput) {
+    if (kept_bytes_ >= kMaxLoggedOutput) {
       dropped_bytes_ += bytes.size();
       return;
     }
@@ -40,20 +49,35 @@ void Output::take(std::string_view bytes) {
     line_.append(part.substr(0, kMaxLoggedLine - std::min(line_.size(), kMaxLoggedLine)));
     if (newline == std::string_view::npos) {
       // A line without an end still counts against the bound, or it could be endless.
-      logged_bytes_ += part.size();
+      kept_bytes_ += part.size();
       return;
     }
-    log_line();
+    keep_line();
     bytes.remove_prefix(newline + 1);
   }
 }
 
-void Output::log_line() {
-  logged_bytes_ += line_.size() + kLoggedLineCost;
-  log_.info(
+void Output::keep_line() {
+  kept_bytes_ += line_.size() + kLoggedLineCost;
+  log_.debug(
       "output",
       {{"function", function_}, {"instance", instance_}, {"stream", stream_}, {"line", line_}});
+  add(std::move(line_), 0);
   line_.clear();
+}
+
+void Output::add(std::string text, std::size_t dropped_bytes) {
+  const auto now = std::chrono::system_clock::now();
+  const std::size_t bytes = text.size() + kLoggedLineCost;
+  book_->add(journal::Kind::output, bytes,
+             [now, instance = instance_, stream = stream_, text = std::move(text), dropped_bytes] {
+               nlohmann::ordered_json record = {{"time", sys::rfc3339(now)},
+                                                {"instance", instance},
+                                                {"stream", stream},
+                                                {"text", text}};
+               if (dropped_bytes > 0) record["dropped_bytes"] = dropped_bytes;
+               return record;
+             });
 }
 
 void Output::finish() {
@@ -69,13 +93,14 @@ void Output::finish() {
     take({buffer, result.bytes});
     if (result.bytes == 0) break;
   }
-  if (!line_.empty()) log_line();
+  if (!line_.empty()) keep_line();
   if (dropped_bytes_ > 0) {
-    log_.warn("output_cut", {{"function", function_},
-                             {"instance", instance_},
-                             {"stream", stream_},
-                             {"kept_bytes", kMaxLoggedOutput},
-                             {"dropped_bytes", dropped_bytes_}});
+    add("", dropped_bytes_);
+    log_.debug("output_cut", {{"function", function_},
+                              {"instance", instance_},
+                              {"stream", stream_},
+                              {"kept_bytes", kMaxLoggedOutput},
+                              {"dropped_bytes", dropped_bytes_}});
   }
   read_end_.reset();
 }

@@ -1,6 +1,32 @@
 #include "faasd/instance/receipt.h"
 
+#include <nlohmann/json.hpp>
+
+#include "oci/sys/clock.h"
+
 namespace instance {
+namespace {
+
+using nlohmann::ordered_json;
+
+// Milliseconds with the microseconds behind the point: a warm start takes less than one.
+double to_ms(std::chrono::microseconds time) {
+  return static_cast<double>(time.count()) / 1000;
+}
+
+ordered_json cpu_ms(const sys::CgroupUsage& usage) {
+  return usage.cpu ? ordered_json(to_ms(*usage.cpu)) : ordered_json();
+}
+
+ordered_json memory_peak(const sys::CgroupUsage& usage) {
+  return usage.memory_peak_bytes ? ordered_json(*usage.memory_peak_bytes) : ordered_json();
+}
+
+std::string_view start_word(const Receipt& receipt) {
+  return receipt.warm ? "warm" : "cold";
+}
+
+}  // namespace
 
 std::string_view to_word(Outcome outcome) {
   switch (outcome) {
@@ -12,6 +38,8 @@ std::string_view to_word(Outcome outcome) {
       return "signal";
     case Outcome::timeout:
       return "timeout";
+    case Outcome::oom:
+      return "oom";
     case Outcome::launch_failed:
       return "launch_failed";
     case Outcome::refused:
@@ -20,16 +48,39 @@ std::string_view to_word(Outcome outcome) {
   return "unknown";
 }
 
+ordered_json to_json(const Receipt& r) {
+  ordered_json json = {{"instance", r.instance},
+                       {"function", r.function},
+                       {"version", r.version},
+                       {"image", r.image},
+                       {"started_at", sys::rfc3339(r.started_at)},
+                       {"queue_ms", to_ms(r.queue)},
+                       {"launch_ms", to_ms(r.launch)},
+                       {"run_ms", to_ms(r.run)},
+                       {"cpu_ms", cpu_ms(r.usage)},
+                       {"memory_peak_bytes", memory_peak(r.usage)},
+                       {"bytes_in", r.traffic.in},
+                       {"bytes_out", r.traffic.out},
+                       {"start", start_word(r)},
+                       {"launcher", r.launcher},
+                       {"outcome", to_word(r.outcome)},
+                       {"exit_code", r.exit_code},
+                       {"signal", r.signal},
+                       {"escapes", r.escapes}};
+  if (!r.reason.empty()) json["reason"] = r.reason;
+  return json;
+}
+
 void log_receipt(const sys::Log& log, const Receipt& r) {
   log.info("receipt", {{"function", r.function},
                        {"instance", r.instance},
                        {"version", r.version},
                        {"image", r.image},
                        {"launcher", r.launcher},
-                       {"start", r.warm ? "warm" : "cold"},
-                       {"queue_ms", r.queue.count()},
-                       {"launch_ms", r.launch.count()},
-                       {"run_ms", r.run.count()},
+                       {"start", start_word(r)},
+                       {"queue_ms", to_ms(r.queue)},
+                       {"launch_ms", to_ms(r.launch)},
+                       {"run_ms", to_ms(r.run)},
                        {"outcome", to_word(r.outcome)},
                        {"exit_code", r.exit_code},
                        {"signal", r.signal},

@@ -1,13 +1,17 @@
 // What one invocation cost and how it ended: one per connection, always, also for a connection that
-// never came to an instance. A plain value; for now it goes to the log.
+// never came to an instance. A plain value. It goes to the journal of its function, to the metrics
+// and to the daemon's log.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
+#include "oci/sys/cgroup.h"
 #include "oci/sys/log.h"
+#include "oci/sys/tcp_traffic.h"
 
 namespace instance {
 
@@ -16,9 +20,11 @@ enum class Outcome {
   exit,           // another exit code
   signal,         // killed by a signal that we did not send
   timeout,        // over its time; killed by us
+  oom,            // killed by the kernel for the memory limit, at its launch too
   launch_failed,  // no container, or its handler ended before it took the connection
-  refused,        // no capacity: no container was tried
+  refused,        // no capacity, or the daemon stops; or the client left before it was served
 };
+inline constexpr std::size_t kOutcomes = 7;
 
 std::string_view to_word(Outcome outcome);
 
@@ -28,16 +34,24 @@ struct Receipt {
   std::uint64_t version = 0;
   std::string image;
   std::string launcher;
-  std::chrono::milliseconds queue{0};
-  std::chrono::milliseconds launch{0};  // from its start until the handler had the socket
-  std::chrono::milliseconds run{0};     // from there to the end
+  std::chrono::system_clock::time_point started_at;  // when the connection was accepted
+  std::chrono::microseconds queue{0};
+  std::chrono::microseconds launch{0};  // from its start until the handler had the socket
+  std::chrono::microseconds run{0};     // from there to the end
+  sys::CgroupUsage usage;               // of the container, its start by the runtime included
+  sys::Traffic traffic;
+  bool served = false;  // the handler has had the connection
   bool warm = false;
   Outcome outcome = Outcome::refused;
   int exit_code = 0;
   int signal = 0;
-  std::string reason;   // for the owner; may name paths of the host
-  std::string summary;  // for the client; does not
+  std::uint64_t escapes = 0;  // attempts that were stopped
+  std::string reason;         // for the owner; may name paths of the host
+  std::string summary;        // for the client; does not
 };
+
+// The members in docs/API.md. What is not known is null.
+nlohmann::ordered_json to_json(const Receipt& receipt);
 
 void log_receipt(const sys::Log& log, const Receipt& receipt);
 

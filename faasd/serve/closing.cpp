@@ -11,17 +11,22 @@ using function::bounds::kLingerBytes;
 using function::bounds::kLingerTime;
 using function::bounds::kMaxLingering;
 
-void Closing::close(sys::UniqueFd client, const std::string& text) {
+std::size_t Closing::close(sys::UniqueFd client, const std::string& text) {
   const bool answered =
       !text.empty() && !sys::has_sent_bytes(client.get()) && sys::send_now(client.get(), text);
   if (answered) sys::shutdown_write(client.get());
-  if (!answered || connections_.size() >= kMaxLingering) return sys::close_without_linger(client);
+  const std::size_t sent_bytes = answered ? text.size() : 0;
+  if (!answered || connections_.size() >= kMaxLingering) {
+    sys::close_without_linger(client);
+    return sent_bytes;
+  }
   const std::uint64_t id = next_id_++;
   Connection& connection = connections_[id];
   connection.fd = std::move(client);
   connection.timer = loop_.after(kLingerTime, [this, id] { end(id); });
   connection.watch =
       loop_.watch(connection.fd.get(), EPOLLIN, [this, id](auto) { drop_input(id); });
+  return sent_bytes;
 }
 
 void Closing::drop_input(std::uint64_t id) {

@@ -18,8 +18,8 @@ class Closing {
   explicit Closing(sys::EventLoop& loop) : loop_(loop) {}
 
   // Sends `text` (may be empty: then the socket is just closed) unless a byte has been sent on the
-  // connection before.
-  void close(sys::UniqueFd client, const std::string& text);
+  // connection before. How many bytes of it were sent: all or none.
+  std::size_t close(sys::UniqueFd client, const std::string& text);
 
   std::size_t count() const noexcept { return connections_.size(); }
 

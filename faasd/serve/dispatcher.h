@@ -12,11 +12,14 @@
 #include <string>
 #include <unordered_map>
 
+#include "faasd/function/address_pool.h"
 #include "faasd/instance/instance.h"
 #include "faasd/serve/admission.h"
 #include "faasd/serve/answer.h"
 #include "faasd/serve/closing.h"
 #include "faasd/serve/listener.h"
+#include "faasd/serve/tally.h"
+#include "faasd/serve/traffic_ledger.h"
 
 namespace serve {
 
@@ -29,7 +32,9 @@ struct Counts {
 
 class Dispatcher {
  public:
-  Dispatcher(const instance::Workshop& workshop, runtime::Launcher& launcher, HostBounds bounds);
+  // `subnet` is where functions have their addresses.
+  Dispatcher(const instance::Workshop& workshop, runtime::Launcher& launcher, HostBounds bounds,
+             const function::Subnet& subnet);
   ~Dispatcher();
 
   // Starts to serve a function on a bound listener. This and `replace` throw
@@ -40,6 +45,8 @@ class Dispatcher {
   // Stops accepting; `drained` is called once nothing of it waits, runs or is being swept.
   void retire(const std::string& name, std::function<void()> drained);
   Counts counts(const std::string& name) const;
+  // Any thread.
+  Metrics metrics() const { return {tallies_.counts(), workshop_.journal.lost()}; }
 
   // Retires every function; `drained` as above, for all of them.
   void drain(std::function<void()> drained);
@@ -60,6 +67,8 @@ class Dispatcher {
   // until its last instance is gone, beside a new one of the same name.
   struct Service {
     std::shared_ptr<const instance::Blueprint> blueprint;
+    std::shared_ptr<journal::Book> book;
+    std::shared_ptr<Tally> tally;
     std::optional<Listener> listener;
     std::list<Waiting> queue;
     std::size_t live = 0;
@@ -73,23 +82,26 @@ class Dispatcher {
   void on_connection(const ServicePtr& service, sys::UniqueFd client);
   void enqueue(const ServicePtr& service, sys::UniqueFd client);
   void start_waiting();
-  void start(const ServicePtr& service, sys::UniqueFd client, std::chrono::milliseconds queued);
-  void on_ended(const ServicePtr& service, sys::UniqueFd client, const instance::Receipt& receipt);
+  void start(const ServicePtr& service, sys::UniqueFd client, std::chrono::microseconds queued);
+  void on_ended(const ServicePtr& service, const sys::Connection& connection, sys::UniqueFd client,
+                instance::Receipt receipt);
   void on_gone(const ServicePtr& service, const std::string& id, Clock::time_point started);
   void refuse(const ServicePtr& service, sys::UniqueFd client, std::string_view code,
-              const std::string& message, std::chrono::milliseconds queued);
-  void log_refusal(const Service& service, const std::string& reason,
-                   std::chrono::milliseconds queued) const;
-  void answer(const ServicePtr& service, sys::UniqueFd client, const Answer& answer);
+              const std::string& message, std::chrono::microseconds queued);
+  std::size_t answer(const Service& service, sys::UniqueFd client, const Answer& answer);
+  void record(const Service& service, const instance::Receipt& receipt) const;
   void check_drained(const ServicePtr& service);
   void check_open() const;
   FunctionLoad load_of(const Service& service) const;
+  static void note_load(const Service& service);
 
   instance::Workshop workshop_;
   runtime::Launcher& launcher_;
   HostBounds bounds_;
   HostLoad host_;
   Closing closing_;
+  TrafficLedger traffic_;
+  Tallies tallies_;
   std::map<std::string, ServicePtr> services_;  // by name; retired ones are not listed
   std::list<ServicePtr> turns_;                 // those with a queue, in round-robin order
   std::unordered_map<std::string, std::unique_ptr<instance::Instance>> instances_;

@@ -23,6 +23,7 @@ struct Launched {
 struct LaunchFailure {
   std::string summary;
   std::string reason;
+  bool out_of_memory = false;  // the kernel killed the container's first process for its limit
 };
 
 using LaunchResult = std::variant<Launched, LaunchFailure>;

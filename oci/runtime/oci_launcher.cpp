@@ -71,9 +71,11 @@ class OciLaunch : public Launch {
   LaunchResult result(const sys::ExitStatus& status) const {
     try {
       if (!status.success()) {
-        return LaunchFailure{"the container runtime failed", program_ + " ended with " +
-                                                                 status.describe() + ": " +
-                                                                 last_message(bundle_.log_file())};
+        const std::string message = last_message(bundle_.log_file());
+        // runc removes the cgroup of a container that it could not make, and with it the count.
+        return LaunchFailure{"the container runtime failed",
+                             program_ + " ended with " + status.describe() + ": " + message,
+                             message.find("OOM-killed") != std::string::npos};
       }
       std::optional<sys::UniqueFd> pidfd = sys::open_pidfd(read_pid(bundle_.pid_file()));
       if (pidfd) return Launched{std::move(*pidfd)};

@@ -355,17 +355,26 @@ static int run_fork_bomb(long number) {
   return answer(connection, text);
 }
 
-static int run_alloc(long number) {
-  const int connection = take_connection();
+static const char* touch_mib(long number) {
   const size_t block = 1024 * 1024;
   for (long i = 0; i < number; ++i) {
     char* bytes = mmap(NULL, block, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (bytes == MAP_FAILED) {
-      return answer(connection, "refused by the kernel\n");
+      return "refused by the kernel\n";
     }
     memset(bytes, 1, block);
   }
-  return answer(connection, "allocated\n");
+  return "allocated\n";
+}
+
+static int run_alloc(long number) {
+  const int connection = take_connection();
+  return answer(connection, touch_mib(number));
+}
+
+static int run_alloc_at_once(long number) {
+  const char* end = touch_mib(number);
+  return answer(take_connection(), end);
 }
 
 /* Memory again, but as files: tmpfs counts like any other. */
@@ -428,6 +437,7 @@ static const struct behaviour behaviours[] = {
     {"killself", run_killself, SIGSEGV, "receives, dies by signal N"},
     {"fork-bomb", run_fork_bomb, 0, "forks to the limit, says how far it came"},
     {"alloc", run_alloc, 1024, "touches N MiB, answers"},
+    {"alloc-at-once", run_alloc_at_once, 1024, "the same before it connects"},
     {"fill-tmp", run_fill_tmp, 1024, "writes N MiB to /tmp, says how that went"},
     {"spin", run_spin, 0, "receives, burns CPU"},
 };

@@ -70,6 +70,7 @@ std::unique_ptr<control::Deploy> MemoryOperator::begin_deploy(const std::string&
 
 Daemon::Daemon(const std::string& token, bool ready, sys::LogLevel level)
     : log(level, sys::LogFormat::text) {
+  op.journal = std::make_unique<journal::Journal>(directory.path(), log);
   api::ApiOptions options;
   if (!token.empty()) {
     options.token_file = directory.path() / "token";

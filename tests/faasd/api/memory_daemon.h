@@ -61,6 +61,11 @@ class MemoryOperator : public control::Operator {
     return {status.function, first};
   }
   control::Collected collect_garbage() override { return garbage; }
+  std::shared_ptr<journal::Book> book(const std::string& name) override {
+    known(name);
+    return journal->book(name);
+  }
+  serve::Metrics metrics() override { return counted; }
 
   control::FunctionStatus put(control::FunctionStatus status) {
     const std::lock_guard lock(mutex_);
@@ -70,6 +75,8 @@ class MemoryOperator : public control::Operator {
   }
 
   control::Collected garbage;
+  serve::Metrics counted;
+  std::unique_ptr<journal::Journal> journal;
   int begun = 0;
   int undone = 0;
   std::size_t written = 0;
