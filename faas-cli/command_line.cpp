@@ -34,6 +34,8 @@ void describe_program(CLI::App& app, Context& context) {
   add_ip_verb(app, context);
   add_describe_verb(app, context);
   add_rm_verb(app, context);
+  add_receipts_verb(app, context);
+  add_logs_verb(app, context);
   add_pack_verb(app, context);
   add_versions_verb(app, context);
   add_rollback_verb(app, context);

@@ -210,13 +210,17 @@ httplib::Request make_request(const char* method, const std::string& target,
   throw Failure(ExitCode::no_daemon, where + " " + reason);
 }
 
+bool append_bounded(std::string& body, const char* bytes, std::size_t size) {
+  if (body.size() + size > kAnswerBytesMax) return false;
+  body.append(bytes, size);
+  return true;
+}
+
 Answer exchange(const Endpoint& endpoint, httplib::Request& request, ExchangeStream& stream,
                 milliseconds timeout, const BodyProvider* provider = nullptr) {
   Answer answer;
   request.content_receiver = [&answer](const char* bytes, size_t size, uint64_t, uint64_t) {
-    if (answer.body.size() + size > kAnswerBytesMax) return false;
-    answer.body.append(bytes, size);
-    return true;
+    return append_bounded(answer.body, bytes, size);
   };
   httplib::Response response;
   Exchange http;
@@ -245,6 +249,36 @@ Answer plain_exchange(const Endpoint& endpoint, const char* method, const std::s
 
 Answer DaemonClient::get(const std::string& target, milliseconds timeout) const {
   return plain_exchange(endpoint_, "GET", target, timeout);
+}
+
+Answer DaemonClient::follow(const std::string& target,
+                            const std::function<void(std::string_view)>& on_bytes) const {
+  const UploadObserver nobody;
+  DaemonSocket socket(endpoint_);
+  ExchangeStream stream(socket, kLookTimeout, nobody);
+  httplib::Request request = make_request("GET", target, endpoint_);
+  Answer answer;
+  std::exception_ptr failure;
+  request.response_handler = [&answer](const httplib::Response& response) {
+    answer.status = response.status;
+    return true;
+  };
+  request.content_receiver = [&](const char* bytes, size_t size, uint64_t, uint64_t) {
+    if (!answer.ok()) return append_bounded(answer.body, bytes, size);
+    try {
+      on_bytes({bytes, size});
+      return true;
+    } catch (...) {
+      failure = std::current_exception();  // not through a library that does not expect it
+      return false;
+    }
+  };
+  httplib::Response response;
+  Exchange http;
+  const bool complete = http.run(stream, request, response);
+  if (failure) std::rethrow_exception(failure);
+  if (!complete && answer.status < 400) throw_no_answer(endpoint_, stream, kLookTimeout);
+  return answer;
 }
 
 Answer DaemonClient::remove(const std::string& target) const {

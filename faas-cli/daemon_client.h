@@ -40,6 +40,10 @@ class DaemonClient {
   const Endpoint& endpoint() const noexcept { return endpoint_; }
 
   Answer get(const std::string& target, std::chrono::milliseconds timeout = kLookTimeout) const;
+  // An answer without an end of its own: each piece of a good one goes to `on_bytes`, which may
+  // throw, and the body is empty. Silence for `kLookTimeout` is a daemon that hangs.
+  Answer follow(const std::string& target,
+                const std::function<void(std::string_view)>& on_bytes) const;
   Answer remove(const std::string& target) const;
   // Of the observer, `waiting` is called.
   Answer post(const std::string& target, const std::string& json = {},

@@ -36,6 +36,7 @@ _faas() {
         esac
     done
 
+    case $verb:$previous in receipts:-f | logs:-f) previous= ;; esac
     case $previous in
         -f | --file | -o | --output | --socket | --state-dir | --runc)
             compopt -o filenames 2>/dev/null
@@ -46,14 +47,16 @@ _faas() {
         --launcher) mapfile -t COMPREPLY < <(compgen -W 'runc' -- "$current"); return ;;
         --url | --token | --memory | --cpus | --pids | --timeout | --concurrency | --queue | \
             --queue-timeout | --tmpfs | -e | --env | --warm | --subnet | --function-port | \
-            --entrypoint | --cmd | --workdir | --user | --label | --tag | --platform | --digest) return ;;
+            --entrypoint | --cmd | --workdir | --user | --label | --tag | --platform | --digest | \
+            --tail) return ;;
     esac
 
     local words=
     case $verb in
-        '') words="new list ip describe rm versions rollback gc pack doctor version --version $connection" ;;
+        '') words="new list ip describe rm receipts logs versions rollback gc pack doctor version --version $connection" ;;
         new) words="$deploy $connection" ;;
         pack) words="$pack $connection" ;;
+        receipts | logs) words="--follow --tail --json $connection" ;;
         doctor) words="--json --state-dir --runc --subnet --function-port $connection" ;;
         *) words="--json $connection" ;;
     esac
@@ -64,7 +67,7 @@ _faas() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return ;;
         new:* | rm:*) words=$(_faas_names) ;;
-        ip:* | describe:* | versions:* | rollback:*)
+        ip:* | describe:* | receipts:* | logs:* | versions:* | rollback:*)
             words=
             [ -n "$named" ] || words=$(_faas_names) ;;
     esac

@@ -31,7 +31,7 @@ function __faas_lacks_name
     test $count -lt 2
 end
 
-set -l verbs new list ip describe rm versions rollback gc pack doctor version
+set -l verbs new list ip describe rm receipts logs versions rollback gc pack doctor version
 set -l one 'not __fish_seen_subcommand_from '(string join ' ' $verbs)
 
 complete -c faas -f
@@ -47,6 +47,8 @@ complete -c faas -n $one -a ip -d 'Print the address of a function'
 complete -c faas -n $one -a describe -d 'Show everything about a function'
 complete -c faas -n $one -a rm -d 'Drain and remove functions'
 complete -c faas -n $one -a pack -d 'Make an image from a directory'
+complete -c faas -n $one -a receipts -d 'Show what invocations cost'
+complete -c faas -n $one -a logs -d 'Show what instances wrote'
 complete -c faas -n $one -a versions -d 'List the versions of a function'
 complete -c faas -n $one -a rollback -d 'Go back to an earlier version'
 complete -c faas -n $one -a gc -d 'Free what nothing uses'
@@ -54,7 +56,7 @@ complete -c faas -n $one -a doctor -d 'Check this host'
 complete -c faas -n $one -a version -d 'Print the versions'
 
 complete -c faas -n '__fish_seen_subcommand_from new rm' -a '(__faas_names)'
-complete -c faas -n '__fish_seen_subcommand_from ip describe versions rollback; and __faas_lacks_name' -a '(__faas_names)'
+complete -c faas -n '__fish_seen_subcommand_from ip describe receipts logs versions rollback; and __faas_lacks_name' -a '(__faas_names)'
 complete -c faas -n "__fish_seen_subcommand_from $verbs" -l json -d 'Print JSON'
 
 set -l new '__fish_seen_subcommand_from new'
@@ -75,6 +77,10 @@ complete -c faas -n $new -l warm -x -d 'Instances to keep waiting'
 complete -c faas -n $new -l launcher -x -a runc -d 'What starts the container'
 complete -c faas -n $new -l mode -x -a ephemeral -d 'How instances live'
 complete -c faas -n $new -l protocol -x -a 'http tcp' -d 'What clients speak'
+
+set -l records '__fish_seen_subcommand_from receipts logs'
+complete -c faas -n $records -s f -l follow -d 'Show what comes'
+complete -c faas -n $records -l tail -x -d 'How many to begin with'
 
 set -l pack '__fish_seen_subcommand_from pack'
 complete -c faas -n $pack -a '(__fish_complete_directories)'

@@ -64,6 +64,8 @@ void add_rm_verb(CLI::App& app, Context& context);
 void add_pack_verb(CLI::App& app, Context& context);
 void add_versions_verb(CLI::App& app, Context& context);
 void add_rollback_verb(CLI::App& app, Context& context);
+void add_receipts_verb(CLI::App& app, Context& context);
+void add_logs_verb(CLI::App& app, Context& context);
 void add_gc_verb(CLI::App& app, Context& context);
 void add_doctor_verb(CLI::App& app, Context& context);
 void add_version_verb(CLI::App& app, Context& context);
