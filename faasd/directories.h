@@ -15,6 +15,7 @@ class Directories {
   Directories& operator=(const Directories&) = delete;
 
   const std::filesystem::path& state() const noexcept { return state_; }
+  std::filesystem::path broker_socket() const { return run_ / "broker.sock"; }
   std::filesystem::path bundles() const { return run_ / "bundles"; }
   std::filesystem::path runtime_root() const { return run_ / "runtime"; }
   std::filesystem::path address_journal() const { return run_ / "addresses"; }

@@ -29,14 +29,15 @@ int serve_until_signal(const Options& options) {
   const sys::CgroupTree cgroups(directories.cgroup_name());
   image::ImageStore images(directories.state(), log);
   runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root());
+  runtime::ConnectBroker broker(directories.broker_socket(), log);
   const function::FunctionStore store(directories.state(), log);
   function::AddressPool addresses(function::Subnet(options.subnet), directories.address_journal());
   journal::Journal journal(directories.state(), log);
   instance::Sweeper sweeper(cgroups, log);
   control::remove_leftovers({directories.bundles(), cgroups, launcher, addresses, sweeper}, log);
-  serve::Dispatcher dispatcher({loop, log, cgroups, sweeper, journal, directories.bundles()},
-                               launcher, serve::default_host_bounds(),
-                               function::Subnet(options.subnet));
+  serve::Dispatcher dispatcher(
+      {loop, log, cgroups, sweeper, journal, broker, directories.bundles()}, launcher,
+      serve::default_host_bounds(), addresses.subnet());
   control::HostOperator op(
       {loop, log, images, views, store, addresses, dispatcher, journal},
       {options.function_port, cgroups.limits_swap(), options.launcher, options.keep_versions});
@@ -49,7 +50,7 @@ int serve_until_signal(const Options& options) {
     images.stop_imports();
     sys::notify_service_manager("STOPPING=1");
   });
-  const auto signal_watch = signals.watch(loop, [&](int number) { shutdown.on_signal(number); });
+  const auto watch = signals.watch(loop, [&](int number) { shutdown.on_signal(number); });
   const sys::StrayReaper strays(loop);
   api.start();
   log.announce("ready", {{"socket", listeners.socket().string()},
@@ -58,7 +59,6 @@ int serve_until_signal(const Options& options) {
   sys::notify_service_manager("READY=1");
   loop.run();
   api.stop();
-  cgroups.remove_parent();
   log.info("stopped");
   return 0;
 }

@@ -29,6 +29,7 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
       id_(std::move(id)),
       callbacks_(std::move(callbacks)),
       rootfs_(blueprint_->rootfs->use()),
+      broker_(workshop.broker, id_),
       bundle_(runtime::Bundle(workshop.bundles_dir, container())),
       stdout_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stdout"),
       stderr_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stderr"),
@@ -61,6 +62,7 @@ runtime::Container Instance::container() const {
   runtime::Container container = blueprint_->container;
   container.rootfs = rootfs_->path();
   container.id = id_;
+  container.seccomp_listener = workshop_.broker.socket();
   container.cgroup_path = workshop_.cgroups.path_of(id_);
   return container;
 }
@@ -178,7 +180,7 @@ Receipt Instance::receipt() const {
   receipt.run = served_ ? between(taken_at_, now) : microseconds(0);
   receipt.served = served_;
   receipt.usage = workshop_.cgroups.usage(id_);
-  receipt.escapes = escapes_;
+  receipt.escapes = broker_.escapes();
   if (exit_status_)
     (exit_status_->signaled ? receipt.signal : receipt.exit_code) = exit_status_->value;
   judge(receipt);

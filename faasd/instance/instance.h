@@ -16,6 +16,7 @@
 #include "faasd/instance/state.h"
 #include "faasd/instance/sweeper.h"
 #include "faasd/journal/journal.h"
+#include "oci/runtime/connect_broker.h"
 #include "oci/runtime/launcher.h"
 #include "oci/sys/cgroup.h"
 #include "oci/sys/event_loop.h"
@@ -33,6 +34,7 @@ struct Workshop {
   const sys::CgroupTree& cgroups;
   Sweeper& sweeper;
   journal::Journal& journal;
+  runtime::ConnectBroker& broker;
   std::filesystem::path bundles_dir;
 };
 
@@ -58,9 +60,6 @@ class Instance {
   void serve(sys::UniqueFd client, std::chrono::microseconds queued);
   // Ends it now: at its deadline (Outcome::timeout), or at the end of a drain (Outcome::refused).
   void kill(Outcome outcome, const std::string& reason);
-
-  // Something in it tried what it must not, and was stopped.
-  void count_escape() noexcept { ++escapes_; }
 
   const std::string& id() const noexcept { return id_; }
   State state() const noexcept { return state_; }
@@ -88,6 +87,7 @@ class Instance {
   State state_ = State::launching;
 
   std::shared_ptr<const runtime::RootfsView::Mounted> rootfs_;
+  runtime::ConnectBroker::Client broker_;
   std::optional<runtime::Bundle> bundle_;
   std::optional<Handoff> handoff_;
   Output stdout_;
@@ -106,8 +106,6 @@ class Instance {
   std::string kill_reason_;
   std::optional<runtime::LaunchFailure> launch_failure_;
   bool served_ = false;  // the handler has had the connection
-
-  std::uint64_t escapes_ = 0;
 
   std::chrono::microseconds queued_{0};
   std::chrono::system_clock::time_point accepted_at_;

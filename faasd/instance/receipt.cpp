@@ -84,6 +84,7 @@ void log_receipt(const sys::Log& log, const Receipt& r) {
                        {"outcome", to_word(r.outcome)},
                        {"exit_code", r.exit_code},
                        {"signal", r.signal},
+                       {"escapes", r.escapes},
                        {"reason", r.reason}});
 }
 

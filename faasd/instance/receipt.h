@@ -45,7 +45,7 @@ struct Receipt {
   Outcome outcome = Outcome::refused;
   int exit_code = 0;
   int signal = 0;
-  std::uint64_t escapes = 0;  // attempts that were stopped
+  std::uint64_t escapes = 0;  // attempts to use a socket of another network
   std::string reason;         // for the owner; may name paths of the host
   std::string summary;        // for the client; does not
 };

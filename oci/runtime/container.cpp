@@ -94,6 +94,15 @@ json id_mappings(const std::vector<sys::IdRange>& ranges) {
   return list;
 }
 
+// The profile is the same for all; whoever answers for it is told whose calls they are.
+json seccomp(const Container& container) {
+  if (!container.seccomp) throw std::logic_error("a container without a seccomp filter");
+  json filter = *container.seccomp;
+  filter["listenerPath"] = container.seccomp_listener.string();
+  filter["listenerMetadata"] = container.id;
+  return filter;
+}
+
 std::string_view key_of(std::string_view entry) {
   return entry.substr(0, entry.find('='));
 }
@@ -123,7 +132,6 @@ std::vector<std::string> merge_env(const std::vector<std::string>& image_env,
 }
 
 json to_oci_spec(const Container& container) {
-  if (!container.seccomp) throw std::logic_error("a container without a seccomp filter");
   json namespaces = json::array();
   for (const char* type : {"pid", "network", "ipc", "uts", "mount", "cgroup", "user"}) {
     namespaces.push_back({{"type", type}});
@@ -141,7 +149,7 @@ json to_oci_spec(const Container& container) {
             {"resources", resources(container.resources)},
             {"cgroupsPath", container.cgroup_path},
             {"rootfsPropagation", "private"},
-            {"seccomp", *container.seccomp},
+            {"seccomp", seccomp(container)},
             {"maskedPaths", kMaskedPaths},
             {"readonlyPaths", kReadonlyPaths}}}};
 }

@@ -35,7 +35,8 @@ struct Container {
   std::string cgroup_path;
   // linux.seccomp (seccomp_profile.h): one for all containers. Must be there.
   std::shared_ptr<const nlohmann::json> seccomp;
-  std::filesystem::path control_socket;  // on the host; seen inside as /control.sock
+  std::filesystem::path seccomp_listener;  // who answers what it asks: connect_broker.h
+  std::filesystem::path control_socket;    // on the host; seen inside as /control.sock
 };
 
 // The environment of the process: the image's, then the function's on top (a later KEY wins), with

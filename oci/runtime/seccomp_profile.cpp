@@ -89,8 +89,7 @@ constexpr std::string_view kEvents =
 
 // Which sockets there are at all: see `sockets`.
 constexpr std::string_view kSockets =
-    "accept accept4 bind getpeername getsockname getsockopt listen recvfrom recvmmsg recvmsg "
-    "shutdown";
+    "accept accept4 getpeername getsockname getsockopt recvfrom recvmmsg recvmsg shutdown";
 
 // The container has an IPC namespace of its own.
 constexpr std::string_view kIpc =
@@ -125,6 +124,9 @@ SeccompCondition equal(unsigned argument, std::uint32_t value) {
 SeccompCondition without(unsigned argument, std::uint32_t bits) {
   return masked(argument, bits, 0);
 }
+SeccompCondition with(unsigned argument, std::uint32_t bit) {
+  return masked(argument, bit, bit);
+}
 
 struct Range {
   unsigned argument;
@@ -145,10 +147,13 @@ Conditions range(const Range& all) {
 }
 
 void allow(Rules& rules, std::string_view names, Conditions conditions = {}) {
-  rules.push_back({words(names), std::move(conditions), 0});
+  rules.push_back({words(names), std::move(conditions), SeccompAction::allow, 0});
 }
 void refuse(Rules& rules, std::string_view names, Conditions conditions, int error = EPERM) {
-  rules.push_back({words(names), std::move(conditions), error});
+  rules.push_back({words(names), std::move(conditions), SeccompAction::refuse, error});
+}
+void ask(Rules& rules, std::string_view names, Conditions conditions = {}) {
+  rules.push_back({words(names), std::move(conditions), SeccompAction::ask, 0});
 }
 
 // One rule a block, each with `conditions` before it.
@@ -187,12 +192,13 @@ void sockets(Rules& rules) {
   // What programs try: MPTCP (262; Go's first choice), and families from 32 on (AF_ALG, AF_VSOCK).
   refuse(rules, "socket", {internet, masked(2, ~255U, 256)}, EPROTONOSUPPORT);
   refuse(rules, "socket", {masked(0, ~31U, 32)}, EAFNOSUPPORT);
-  // A rule of its own, where a broker can be asked instead: the socket that a handler is given is
-  // one of the host's network.
-  allow(rules, "connect");
-  // MSG_FASTOPEN connects without connect(2).
+  // The socket that a handler is given is one of the host's network: once its connection is over,
+  // it could be connected, bound or made to listen anew. MSG_FASTOPEN connects without connect(2).
+  ask(rules, "bind connect listen");
   allow(rules, "sendmsg", {without(2, MSG_FASTOPEN)});
   allow(rules, "sendto sendmmsg", {without(3, MSG_FASTOPEN)});
+  ask(rules, "sendmsg", {with(2, MSG_FASTOPEN)});
+  ask(rules, "sendto sendmmsg", {with(3, MSG_FASTOPEN)});
 }
 
 void socket_options(Rules& rules) {
@@ -258,6 +264,18 @@ void process_controls(Rules& rules) {
   allow(rules, "seccomp", {without(1, SECCOMP_FILTER_FLAG_NEW_LISTENER)});
 }
 
+std::string_view to_word(SeccompAction action) {
+  switch (action) {
+    case SeccompAction::allow:
+      return "SCMP_ACT_ALLOW";
+    case SeccompAction::refuse:
+      return "SCMP_ACT_ERRNO";
+    case SeccompAction::ask:
+      return "SCMP_ACT_NOTIFY";
+  }
+  return "SCMP_ACT_KILL_PROCESS";
+}
+
 }  // namespace
 
 SeccompProfile handler_profile() {
@@ -279,9 +297,8 @@ SeccompProfile handler_profile() {
 json to_oci_seccomp(const SeccompProfile& profile) {
   json rules = json::array();
   for (const SeccompRule& rule : profile.rules) {
-    json entry = {{"names", rule.names},
-                  {"action", rule.error == 0 ? "SCMP_ACT_ALLOW" : "SCMP_ACT_ERRNO"}};
-    if (rule.error != 0) entry["errnoRet"] = rule.error;
+    json entry = {{"names", rule.names}, {"action", to_word(rule.action)}};
+    if (rule.action == SeccompAction::refuse) entry["errnoRet"] = rule.error;
     for (const SeccompCondition& condition : rule.conditions) {
       entry["args"].push_back({{"index", condition.argument},
                                {"op", "SCMP_CMP_MASKED_EQ"},

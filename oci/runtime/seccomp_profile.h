@@ -19,16 +19,23 @@ struct SeccompCondition {
   std::uint32_t value = 0;
 };
 
+enum class SeccompAction {
+  allow,
+  refuse,  // it fails with the rule's error
+  ask,     // whoever listens answers it: connect_broker.h
+};
+
 // A call of one of these names, with arguments of which every condition holds. At most one
 // condition an argument: libseccomp has no more, and runc would take any of them for all.
 struct SeccompRule {
   std::vector<std::string_view> names;
   std::vector<SeccompCondition> conditions;
-  int error = 0;  // what the call fails with; 0: it is made
+  SeccompAction action = SeccompAction::allow;
+  int error = 0;  // of those that are refused
 };
 
-// No two rules that differ in their error fit the same call, so their order is of no matter. A call
-// that none fits fails with `unknown_error`.
+// No two rules that differ in what they do fit the same call, so their order is of no matter. A
+// call that none fits fails with `unknown_error`.
 struct SeccompProfile {
   std::string_view architecture;  // the runtime-spec's name; calls of every other one kill
   int unknown_error = 0;
@@ -37,7 +44,8 @@ struct SeccompProfile {
 
 SeccompProfile handler_profile();
 
-// The runtime-spec's `linux.seccomp`. The same for every container: made once by who builds specs.
+// The runtime-spec's `linux.seccomp`, but for the listener. The same for every container: made once
+// by who builds specs.
 nlohmann::json to_oci_seccomp(const SeccompProfile& profile);
 
 }  // namespace runtime

@@ -145,6 +145,12 @@ CgroupTree::CgroupTree(const std::string& name)
   }
 }
 
+CgroupTree::~CgroupTree() {
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    ::rmdir((hierarchy.mount_point / parent_.substr(1)).c_str());
+  }
+}
+
 std::vector<std::filesystem::path> CgroupTree::directories_of(const std::string& id) const {
   std::vector<std::filesystem::path> directories;
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
@@ -220,12 +226,6 @@ std::vector<std::string> CgroupTree::list() const {
     }
   }
   return {ids.begin(), ids.end()};
-}
-
-void CgroupTree::remove_parent() const noexcept {
-  for (const CgroupHierarchy& hierarchy : hierarchies_) {
-    ::rmdir((hierarchy.mount_point / parent_.substr(1)).c_str());
-  }
 }
 
 }  // namespace sys

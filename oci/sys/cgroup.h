@@ -46,6 +46,10 @@ class CgroupTree {
   // moves into a leaf, because a v2 cgroup has either processes or children with controllers.
   // Throws std::system_error; Refused(failed, "no_cgroups") if no hierarchy is mounted.
   explicit CgroupTree(const std::string& name);
+  // Removes the subtree, if it is empty.
+  ~CgroupTree();
+  CgroupTree(const CgroupTree&) = delete;
+  CgroupTree& operator=(const CgroupTree&) = delete;
 
   // What goes into the runtime spec as linux.cgroupsPath.
   std::string path_of(const std::string& id) const { return parent_ + "/" + id; }
@@ -64,8 +68,6 @@ class CgroupTree {
 
   // Ids that have a cgroup in some hierarchy: after a crash, those of a dead daemon.
   std::vector<std::string> list() const;
-  // Removes the (empty) subtree itself, at shutdown.
-  void remove_parent() const noexcept;
 
  private:
   std::vector<std::filesystem::path> directories_of(const std::string& id) const;

@@ -165,6 +165,46 @@ bool send_descriptor(int unix_socket, std::string_view message, int fd) noexcept
   return sent == static_cast<ssize_t>(message.size());
 }
 
+Parcel receive_parcel(int unix_socket) {
+  char buffer[16384];
+  iovec data{buffer, sizeof buffer};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr header{};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  Parcel parcel;
+  const ssize_t count = ::recvmsg(unix_socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (count <= 0) {
+    parcel.ended = count == 0 || (errno != EAGAIN && errno != EINTR);
+    return parcel;
+  }
+  parcel.bytes.assign(buffer, static_cast<std::size_t>(count));
+  const cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  if (rights != nullptr && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+    parcel.fd.reset(fd);
+  }
+  return parcel;
+}
+
+const std::size_t kMaxSocketAddress = sizeof(sockaddr_storage);
+
+bool is_unix_address(std::span<const std::byte> address) noexcept {
+  sa_family_t family = AF_UNSPEC;
+  if (address.size() < sizeof family) return false;
+  std::memcpy(&family, address.data(), sizeof family);
+  return family == AF_UNIX;
+}
+
+int pending_error(int socket) noexcept {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
 Delivery delivery(int unix_socket) noexcept {
   // A peer that closes with unread data leaves ECONNRESET here (unix_release_sock in the kernel):
   // then the queue is empty too, but nobody has the message.

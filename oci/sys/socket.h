@@ -5,9 +5,11 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -53,6 +55,21 @@ TcpEndpoint peer_endpoint(int fd);  // zeros if the peer has gone
 // Sends `message` with one descriptor attached (SCM_RIGHTS), without waiting. False if the peer has
 // gone or does not take it.
 bool send_descriptor(int unix_socket, std::string_view message, int fd) noexcept;
+
+// Receives what is there, and a descriptor if one comes with it (a second one is closed).
+struct Parcel {
+  std::string bytes;
+  UniqueFd fd;
+  bool ended = false;  // end of the stream, or an error
+};
+Parcel receive_parcel(int unix_socket);
+
+// The longest address of any kind, and whether one is a Unix socket's.
+extern const std::size_t kMaxSocketAddress;
+bool is_unix_address(std::span<const std::byte> address) noexcept;
+
+// Why a connection that was in progress did not come to be: SO_ERROR; 0 if it did.
+int pending_error(int socket) noexcept;
 
 // What became of the last message on a connected Unix stream socket.
 enum class Delivery { pending, taken, refused };

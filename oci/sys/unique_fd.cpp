@@ -39,6 +39,12 @@ void set_nonblocking(int fd, bool nonblocking) {
   if (wanted != flags && ::fcntl(fd, F_SETFL, wanted) != 0) throw_errno("fcntl F_SETFL");
 }
 
+bool is_nonblocking(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) throw_errno("fcntl F_GETFL");
+  return (flags & O_NONBLOCK) != 0;
+}
+
 ReadResult read_now(int fd, char* buffer, std::size_t size) noexcept {
   const ssize_t n = ::read(fd, buffer, size);
   if (n > 0) return {static_cast<std::size_t>(n), false};

@@ -51,6 +51,7 @@ void seal_inherited_descriptors() noexcept;
 
 // Sets or clears O_NONBLOCK on the open file description. Throws std::system_error.
 void set_nonblocking(int fd, bool nonblocking);
+bool is_nonblocking(int fd);
 
 // What one read(2) of a non-blocking descriptor gave: perhaps nothing yet, perhaps the end.
 struct ReadResult {

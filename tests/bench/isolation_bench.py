@@ -9,14 +9,35 @@ import statistics
 import tempfile
 
 from faasd_process import HELLO_TAR, Faasd
-from request_bench import BareRunc, bundle_config, ms
+from request_bench import LONGER_THAN_THE_BENCH, BareRunc, lasting_configs, ms
 
 
 def without_filter(config):
     del config["linux"]["seccomp"]
 
 
-PARTS = {"system call filter": without_filter}
+def without_broker(config):
+    """The same filter, but what it asks about is allowed."""
+    seccomp = config["linux"]["seccomp"]
+    del seccomp["listenerPath"], seccomp["listenerMetadata"]
+    for rule in seccomp["syscalls"]:
+        if rule["action"] == "SCMP_ACT_NOTIFY":
+            rule["action"] = "SCMP_ACT_ALLOW"
+
+
+def without_users(config):
+    linux = config["linux"]
+    del linux["uidMappings"], linux["gidMappings"]
+    linux["namespaces"] = [each for each in linux["namespaces"] if each["type"] != "user"]
+
+
+def without_all(config):
+    without_users(config)
+    without_filter(config)
+
+
+PARTS = {"system call filter": without_filter, "connect broker": without_broker,
+         "users of its own": without_users, "all of these": without_all}
 
 
 def measure(rounds):
@@ -25,13 +46,14 @@ def measure(rounds):
     directory = tempfile.mkdtemp(prefix="b-")
     workers = {}
     try:
-        config = bundle_config(faasd, faasd.deploy("hello", HELLO_TAR))
-        workers["whole"] = BareRunc(config, directory, "whole", faasd)
-        for number, (part, remove) in enumerate(PARTS.items()):
-            lesser = json.loads(json.dumps(config))
-            remove(lesser)
-            workers[part] = BareRunc(lesser, directory, f"without{number}", faasd)
-        times = _take_turns(workers, rounds)
+        address = faasd.deploy("hello", HELLO_TAR, "--timeout", LONGER_THAN_THE_BENCH)
+        with lasting_configs(faasd, address, 1) as (config,):
+            workers["whole"] = BareRunc(config, directory, "whole", faasd)
+            for number, (part, remove) in enumerate(PARTS.items()):
+                lesser = json.loads(json.dumps(config))
+                remove(lesser)
+                workers[part] = BareRunc(lesser, directory, f"without{number}", faasd)
+            times = _take_turns(workers, rounds)
     finally:
         for worker in workers.values():
             worker.close()

@@ -28,6 +28,10 @@ CLIENTS = 8
 REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 
 
+# Of instances that stay while others are measured.
+LONGER_THAN_THE_BENCH = "2h"
+
+
 class Sizes:
     def __init__(self, quick):
         self.latency_rounds = 15 if quick else 200
@@ -117,31 +121,38 @@ class BareRunc:
         self.listener.close()
 
 
-def bundle_config(faasd, address):
-    """The config.json of an instance that lives: hello waits for its client's request."""
-    with connect(address) as held:
+@contextlib.contextmanager
+def lasting_configs(faasd, address, count):
+    """The config.json of instances that live meanwhile: hello waits for its client's request. They
+    must, for faasd answers the system calls that a filter asks about only for those it knows."""
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(connect(address)) for _ in range(count)]
         # Not any process below faasd: the one that makes a view of the root filesystem comes first.
         pattern = os.path.join(faasd.run_dir, "**", "pid")
-        faasd.log.wait_until(lambda: glob.glob(pattern, recursive=True), "no container started")
-        bundle = os.path.dirname(glob.glob(pattern, recursive=True)[0])
-        with open(os.path.join(bundle, "config.json"), encoding="utf-8") as file:
-            config = json.load(file)
-        held.sendall(REQUEST)
-        read_to_end(held)
-    return config
+        faasd.log.wait_until(lambda: len(glob.glob(pattern, recursive=True)) == count,
+                             "no container started")
+        configs = []
+        for path in glob.glob(pattern, recursive=True):
+            with open(os.path.join(os.path.dirname(path), "config.json"), encoding="utf-8") as file:
+                configs.append(json.load(file))
+        yield configs
+        for sock in held:
+            sock.sendall(REQUEST)
+            read_to_end(sock)
 
 
 @contextlib.contextmanager
 def bare_workers(faasd, address, count):
-    config = bundle_config(faasd, address)
-    directory = tempfile.mkdtemp(prefix="b-")
-    workers = [BareRunc(config, directory, f"w{number}", faasd) for number in range(count)]
-    try:
-        yield workers
-    finally:
-        for worker in workers:
-            worker.close()
-        shutil.rmtree(directory)
+    with lasting_configs(faasd, address, count) as configs:
+        directory = tempfile.mkdtemp(prefix="b-")
+        workers = [BareRunc(config, directory, f"w{number}", faasd)
+                   for number, config in enumerate(configs)]
+        try:
+            yield workers
+        finally:
+            for worker in workers:
+                worker.close()
+            shutil.rmtree(directory)
 
 
 def in_threads(count, work):
@@ -252,7 +263,7 @@ def measure(sizes):
     result = {}
     faasd = Faasd()
     try:
-        address = faasd.deploy("hello", HELLO_TAR)
+        address = faasd.deploy("hello", HELLO_TAR, "--timeout", LONGER_THAN_THE_BENCH)
         with bare_workers(faasd, address, os.cpu_count() or 1) as workers:
             result["latency"] = measure_latency(address, workers[0], sizes)
             result["throughput"] = measure_throughput(address, workers, sizes)

@@ -39,6 +39,12 @@ def probe(*targets, **config):
     return ImageTar([[program("probe"), directory("etc"), file("etc/passwd", b"")]], chosen).build()
 
 
+def socket_thief(*words, **config):
+    """An image with /socket_thief."""
+    chosen = {"Entrypoint": ["/socket_thief", *words], **config}
+    return ImageTar([[program("socket_thief")]], chosen).build()
+
+
 def script(text, mode=0o755):
     """An image with one file, /handler, and no interpreter for it."""
     return ImageTar([[file("handler", text.encode(), mode=mode)]],

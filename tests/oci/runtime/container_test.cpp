@@ -72,7 +72,11 @@ TEST_CASE("every mount is nosuid, and only /tmp and /dev/shm can be written to b
 
 TEST_CASE("a container without a filter of system calls is none") {
   runtime::Container container = example();
-  CHECK(runtime::to_oci_spec(container)["linux"]["seccomp"] == *container.seccomp);
+  container.seccomp_listener = "/run/x/broker.sock";
+  const nlohmann::json filter = runtime::to_oci_spec(container)["linux"]["seccomp"];
+  CHECK((filter["syscalls"] == (*container.seccomp)["syscalls"]));
+  CHECK(filter["listenerPath"] == "/run/x/broker.sock");
+  CHECK(filter["listenerMetadata"] == container.id);
   container.seccomp.reset();
   CHECK_THROWS_AS(runtime::to_oci_spec(container), std::logic_error);
 }

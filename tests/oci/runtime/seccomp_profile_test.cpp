@@ -60,13 +60,20 @@ std::set<std::string> words(std::string_view text) {
 std::set<std::string> allowed_names() {
   std::set<std::string> found;
   for (const runtime::SeccompRule& rule : runtime::handler_profile().rules) {
-    if (rule.error == 0) found.insert(rule.names.begin(), rule.names.end());
+    if (rule.action != runtime::SeccompAction::refuse) {
+      found.insert(rule.names.begin(), rule.names.end());
+    }
   }
   return found;
 }
 
-std::uint32_t action(int error) {
-  return error == 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(static_cast<unsigned>(error));
+std::uint32_t fail_with(int error) {
+  return SCMP_ACT_ERRNO(static_cast<unsigned>(error));
+}
+
+std::uint32_t action_of(const runtime::SeccompRule& rule) {
+  if (rule.action == runtime::SeccompAction::ask) return SCMP_ACT_NOTIFY;
+  return rule.action == runtime::SeccompAction::allow ? SCMP_ACT_ALLOW : fail_with(rule.error);
 }
 
 struct FreeFilter {
@@ -76,7 +83,7 @@ using Filter = std::unique_ptr<void, FreeFilter>;
 
 // As a runtime does it.
 Filter compile(const runtime::SeccompProfile& profile) {
-  Filter filter(::seccomp_init(action(profile.unknown_error)));
+  Filter filter(::seccomp_init(fail_with(profile.unknown_error)));
   for (const runtime::SeccompRule& rule : profile.rules) {
     std::vector<scmp_arg_cmp> conditions;
     for (const auto& condition : rule.conditions)
@@ -85,7 +92,7 @@ Filter compile(const runtime::SeccompProfile& profile) {
     for (const std::string_view name : rule.names) {
       const int number = ::seccomp_syscall_resolve_name(std::string(name).c_str());
       const int result =
-          ::seccomp_rule_add_array(filter.get(), action(rule.error), number,
+          ::seccomp_rule_add_array(filter.get(), action_of(rule), number,
                                    static_cast<unsigned>(conditions.size()), conditions.data());
       CHECK_MESSAGE(result == 0, name, ": ", std::strerror(-result));
     }
@@ -178,6 +185,7 @@ std::vector<int> errors_under(const Filter& filter) {
   const pid_t child = ::fork();
   if (child == 0) {
     if (::seccomp_load(filter.get()) != 0) ::_exit(1);
+    ::close(::seccomp_notify_fd(filter.get()));  // nobody answers: what it asks is ENOSYS
     for (std::size_t i = 0; i < kCount; ++i) {
       const auto& a = kCalls[i].arguments;
       errors[i] = ::syscall(kCalls[i].number, a[0], a[1], a[2], a[3], a[4], a[5]) < 0 ? errno : 0;
@@ -210,7 +218,7 @@ TEST_CASE("nothing that is forbidden is allowed, and what has conditions only wi
   for (const std::string& name : words(kForbidden)) CHECK_MESSAGE(!allowed.contains(name), name);
   for (const runtime::SeccompRule& rule : runtime::handler_profile().rules) {
     for (const std::string_view name : rule.names) {
-      if (rule.error == 0 && rule.conditions.empty()) {
+      if (rule.action == runtime::SeccompAction::allow && rule.conditions.empty()) {
         CHECK_MESSAGE(!kConditional.contains(std::string(name)), name);
       }
     }
@@ -254,7 +262,10 @@ TEST_CASE("the runtime's form names one architecture, an errno for what is unkno
   CHECK(spec["architectures"] == nlohmann::json::array({profile.architecture}));
   REQUIRE(spec["syscalls"].size() == profile.rules.size());
   const runtime::SeccompProfile one = {
-      "SCMP_ARCH_X86_64", ENOSYS, {{{"a", "b"}, {{2, 3, 1}}, EPERM}, {{"c"}, {}, 0}}};
+      "SCMP_ARCH_X86_64",
+      ENOSYS,
+      {{{"a", "b"}, {{2, 3, 1}}, runtime::SeccompAction::refuse, EPERM},
+       {{"c"}, {}, runtime::SeccompAction::allow, 0}}};
   CHECK(runtime::to_oci_seccomp(one)["syscalls"] == nlohmann::json::parse(R"([
     {"names": ["a", "b"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1,
      "args": [{"index": 2, "op": "SCMP_CMP_MASKED_EQ", "value": 3, "valueTwo": 1}]},

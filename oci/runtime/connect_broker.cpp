@@ -1,0 +1,148 @@
+#include "oci/runtime/connect_broker.h"
+
+#include <sys/epoll.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "oci/sys/error.h"
+#include "oci/sys/file.h"
+#include "oci/sys/socket.h"
+
+namespace runtime {
+namespace {
+
+// As many launches at once as anybody has processors for.
+constexpr int kBacklog = 256;
+constexpr mode_t kRootOnly = 0600;
+// Of sockaddr_un; runtimes have no way round it.
+constexpr std::size_t kMaxPath = 107;
+// A runtime sends its state, some 500 bytes, in one message. What it does not say in time it will
+// not say.
+constexpr std::size_t kMaxState = 256u << 10;
+constexpr std::chrono::milliseconds kPatience{10'000};
+// Of one container; all of them are counted.
+constexpr std::uint64_t kEscapesLogged = 8;
+
+sys::UniqueFd listen_at(const std::filesystem::path& path) {
+  if (path.string().size() > kMaxPath) {
+    throw sys::Refused(sys::Refusal::invalid, "long_path",
+                       path.string() + " is longer than the " + std::to_string(kMaxPath) +
+                           " bytes that a socket's path may have; choose a shorter --run-dir");
+  }
+  return sys::listen_unix(sys::open_directory(path.parent_path()).get(), path.filename(), kRootOnly,
+                          kBacklog);
+}
+
+// Whose listener it is: `listenerMetadata`, as we wrote it into the config.json.
+std::string container_of(const std::string& state) {
+  const nlohmann::json json = nlohmann::json::parse(state, nullptr, false);
+  if (!json.is_object() || !json.contains("metadata") || !json["metadata"].is_string()) return "";
+  return json["metadata"].get<std::string>();
+}
+
+}  // namespace
+
+ConnectBroker::Client::Client(ConnectBroker& broker, std::string container)
+    : broker_(broker),
+      container_(std::move(container)),
+      escapes_(std::make_shared<std::atomic<std::uint64_t>>(0)) {
+  const std::lock_guard lock(broker_.mutex_);
+  broker_.clients_[container_] = escapes_;
+}
+
+ConnectBroker::Client::~Client() {
+  {
+    const std::lock_guard lock(broker_.mutex_);
+    broker_.clients_.erase(container_);
+  }
+  broker_.loop_.post([&broker = broker_, id = container_] { broker.calls_.erase(id); });
+}
+
+ConnectBroker::ConnectBroker(std::filesystem::path socket, const sys::Log& log)
+    : socket_(std::move(socket)), log_(log), listener_(listen_at(socket_)) {
+  // Shared: the thread may still be telling when we have heard already.
+  const auto started = std::make_shared<std::promise<void>>();
+  thread_ = std::thread([this, started] { run(started); });
+  try {
+    started->get_future().get();
+  } catch (...) {
+    thread_.join();
+    throw;
+  }
+}
+
+ConnectBroker::~ConnectBroker() {
+  loop_.stop();
+  thread_.join();
+  std::error_code ignored;  // the next start replaces it
+  std::filesystem::remove(socket_, ignored);
+}
+
+void ConnectBroker::run(const std::shared_ptr<std::promise<void>>& started) {
+  std::optional<sys::StandIn> stand_in;
+  try {
+    stand_in.emplace();
+    stand_in_ = &*stand_in;
+    watch_ = loop_.watch(listener_.get(), EPOLLIN, [this](auto) { accept_runtimes(); });
+  } catch (...) {
+    started->set_exception(std::current_exception());
+    return;
+  }
+  started->set_value();
+  loop_.run();
+  calls_.clear();
+}
+
+void ConnectBroker::accept_runtimes() {
+  sys::UniqueFd connection = sys::accept_connection(listener_.get()).fd;
+  if (!connection) return;
+  const std::uint64_t number = next_runtime_++;
+  Runtime& runtime = runtimes_[number];
+  runtime.connection = std::move(connection);
+  runtime.timeout = loop_.after(kPatience, [this, number] { runtimes_.erase(number); });
+  runtime.watch =
+      loop_.watch(runtime.connection.get(), EPOLLIN, [this, number](auto) { hear(number); });
+}
+
+void ConnectBroker::hear(std::uint64_t number) {
+  Runtime& runtime = runtimes_.at(number);
+  sys::Parcel parcel = sys::receive_parcel(runtime.connection.get());
+  runtime.state += parcel.bytes;
+  if (parcel.fd) runtime.listener = std::move(parcel.fd);
+  // Not all end the connection then: runc in the foreground keeps it until it exits.
+  const bool said = runtime.listener && nlohmann::json::accept(runtime.state);
+  if (!said && !parcel.ended && runtime.state.size() <= kMaxState) return;
+  Runtime whole = std::move(runtime);
+  runtimes_.erase(number);
+  adopt(std::move(whole));
+}
+
+// What cannot be adopted is closed, and the calls that it trapped fail with ENOSYS.
+void ConnectBroker::adopt(Runtime runtime) {
+  const std::string container = container_of(runtime.state);
+  Counter counter;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = clients_.find(container);
+    if (it != clients_.end()) counter = it->second;
+  }
+  if (!counter || !sys::is_call_listener(runtime.listener.get())) return;
+  calls_.erase(container);
+  calls_.try_emplace(container, loop_, *stand_in_, std::move(runtime.listener),
+                     TrappedCalls::Callbacks{[this, container, counter](sys::SocketCall call) {
+                                               note_escape(container, counter, call);
+                                             },
+                                             [this, container] { calls_.erase(container); }});
+}
+
+void ConnectBroker::note_escape(const std::string& container, const Counter& counter,
+                                sys::SocketCall call) {
+  const std::uint64_t count = ++*counter;
+  if (count > kEscapesLogged) return;
+  log_.warn("escape_attempt",
+            {{"instance", container}, {"call", sys::to_word(call)}, {"count", count}});
+}
+
+}  // namespace runtime

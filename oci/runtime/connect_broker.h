@@ -1,0 +1,86 @@
+// Answers the socket calls that containers may not make themselves (trapped_calls.h), for all
+// containers. A runtime sends the listener of a container's filter to a socket of ours
+// (`linux.seccomp.listenerPath`, runtime-spec config-linux.md, "The Container Process State"); what
+// is trapped before we have it waits. One thread of its own; any thread may use it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "oci/runtime/trapped_calls.h"
+#include "oci/sys/event_loop.h"
+#include "oci/sys/log.h"
+#include "oci/sys/unique_fd.h"
+
+namespace runtime {
+
+class ConnectBroker {
+ public:
+  // The calls of one container are answered from now on until this goes.
+  class Client {
+   public:
+    Client(ConnectBroker& broker, std::string container);
+    ~Client();
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    // Attempts so far.
+    std::uint64_t escapes() const noexcept { return *escapes_; }
+
+   private:
+    ConnectBroker& broker_;
+    std::string container_;
+    std::shared_ptr<std::atomic<std::uint64_t>> escapes_;
+  };
+
+  // Listens at `socket`, which only root may reach. Throws sys::Refused(invalid, "long_path") if
+  // runtimes could not connect to it. The first attempts of each container to use a socket that is
+  // not of its own network are logged one by one.
+  ConnectBroker(std::filesystem::path socket, const sys::Log& log);
+  ~ConnectBroker();
+  ConnectBroker(const ConnectBroker&) = delete;
+  ConnectBroker& operator=(const ConnectBroker&) = delete;
+
+  const std::filesystem::path& socket() const noexcept { return socket_; }
+
+ private:
+  using Counter = std::shared_ptr<std::atomic<std::uint64_t>>;
+  // A runtime that has connected, until it has said what it has to.
+  struct Runtime {
+    sys::UniqueFd connection;
+    std::string state;  // JSON, as far as it has come
+    sys::UniqueFd listener;
+    sys::EventLoop::Timer timeout;
+    sys::EventLoop::Watch watch;
+  };
+
+  void run(const std::shared_ptr<std::promise<void>>& started);
+  void accept_runtimes();
+  void hear(std::uint64_t number);
+  void adopt(Runtime runtime);
+  void note_escape(const std::string& container, const Counter& counter, sys::SocketCall call);
+
+  const std::filesystem::path socket_;
+  const sys::Log& log_;
+  std::mutex mutex_;  // guards what follows
+  std::unordered_map<std::string, Counter> clients_;
+
+  // On the thread only.
+  sys::EventLoop loop_;
+  sys::UniqueFd listener_;
+  sys::StandIn* stand_in_ = nullptr;
+  std::unordered_map<std::uint64_t, Runtime> runtimes_;
+  std::uint64_t next_runtime_ = 1;
+  std::unordered_map<std::string, TrappedCalls> calls_;  // by container
+  sys::EventLoop::Watch watch_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace runtime

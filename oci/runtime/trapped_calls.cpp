@@ -1,0 +1,171 @@
+#include "oci/runtime/trapped_calls.h"
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "oci/sys/socket.h"
+
+namespace runtime {
+namespace {
+
+using std::chrono::milliseconds;
+
+// All containers share one thread, and a call costs it some fifty microseconds: what one of them
+// may have of a stretch of time. 1,280 connections a second are more than a handler makes.
+constexpr int kCallsPerTurn = 64;
+constexpr milliseconds kTurn{50};
+// Connections of one container that wait, each with three descriptors of ours.
+constexpr std::size_t kMaxWaiting = 128;
+// A Unix socket whose queue is full: there is no event for the end of that.
+constexpr milliseconds kRetry{2};
+
+// Arguments of type int: the kernel looks at the lower half only.
+int as_int(std::uint64_t argument) {
+  return static_cast<int>(static_cast<std::uint32_t>(argument));
+}
+
+// As the kernel copies it: move_addr_to_kernel in net/socket.c.
+std::vector<std::byte> read_address(const sys::OtherThread& caller, const sys::TrappedCall& call) {
+  const int size = as_int(call.arguments[2]);
+  if (size < 0 || static_cast<std::size_t>(size) > sys::kMaxSocketAddress) {
+    throw std::system_error(EINVAL, std::generic_category());
+  }
+  std::vector<std::byte> address(static_cast<std::size_t>(size));
+  if (size > 0) caller.read_memory(call.arguments[1], address);
+  return address;
+}
+
+}  // namespace
+
+TrappedCalls::TrappedCalls(sys::EventLoop& loop, sys::StandIn& stand_in, sys::UniqueFd listener,
+                           Callbacks callbacks)
+    : loop_(loop),
+      stand_in_(stand_in),
+      listener_(std::move(listener)),
+      callbacks_(std::move(callbacks)) {
+  start_watching();
+}
+
+void TrappedCalls::start_watching() {
+  watch_ = loop_.watch(listener_.get(), EPOLLIN, [this](auto events) { on_event(events); });
+}
+
+void TrappedCalls::on_event(sys::EventLoop::Events events) {
+  if ((events & EPOLLIN) == 0) {
+    watch_.reset();
+    const std::function<void()> ended = std::move(callbacks_.ended);
+    ended();  // destroys this
+    return;
+  }
+  if (calls_in_turn_ == 0) {
+    turn_ = loop_.after(kTurn, [this] {
+      calls_in_turn_ = 0;
+      if (!watch_) start_watching();
+    });
+  }
+  if (++calls_in_turn_ >= kCallsPerTurn) watch_.reset();  // until the turn is over
+  take_one();
+}
+
+void TrappedCalls::take_one() {
+  std::optional<sys::TrappedCall> call;
+  try {
+    call = sys::receive_trapped_call(listener_.get());
+  } catch (const std::system_error&) {
+    // No memory, perhaps: it is still there for the next try.
+  }
+  if (!call) return;
+  std::optional<int> error;
+  try {
+    error = handle(*call);
+  } catch (const std::system_error& failed) {
+    error = failed.code().value();
+  }
+  if (error) sys::answer_call(listener_.get(), call->id, *error);
+}
+
+std::optional<int> TrappedCalls::handle(const sys::TrappedCall& call) {
+  using sys::SocketCall;
+  const bool may_be = call.what == SocketCall::connect || call.what == SocketCall::bind ||
+                      call.what == SocketCall::listen;
+  if (!may_be || distrusted_) return refuse(call.what);
+
+  const sys::OtherThread caller(call.thread);
+  Connect attempt;
+  attempt.socket = caller.descriptor(as_int(call.arguments[0]));
+  attempt.standpoint = caller.standpoint();
+  if (call.what != SocketCall::listen) attempt.address = read_address(caller, call);
+  const bool own =
+      sys::is_of_network_namespace(attempt.socket.get(), caller.network_namespace().get());
+  // All of the above was found by the number of a thread. Now we know whose it was.
+  if (!sys::is_pending(listener_.get(), call.id)) return std::nullopt;
+  if (!own) return refuse(call.what);
+
+  const int socket = attempt.socket.get();
+  if (call.what == SocketCall::connect) return connect(call.id, std::move(attempt));
+  if (call.what == SocketCall::bind)
+    return stand_in_.bind(attempt.standpoint, socket, attempt.address);
+  return stand_in_.listen(attempt.standpoint, socket, as_int(call.arguments[1]));
+}
+
+int TrappedCalls::refuse(sys::SocketCall call) {
+  callbacks_.escape(call);
+  return EPERM;
+}
+
+// We must not wait, though the caller may want to: its socket does not block meanwhile.
+std::optional<int> TrappedCalls::connect(std::uint64_t id, Connect attempt) {
+  const int socket = attempt.socket.get();
+  const bool may_wait = !sys::is_nonblocking(socket);
+  if (may_wait) sys::set_nonblocking(socket, true);
+  const int error = stand_in_.connect(attempt.standpoint, socket, attempt.address);
+  if (may_wait) sys::set_nonblocking(socket, false);
+  if (error == EINTR) {
+    // Another thread has made the socket block again, just then, and only to make us wait.
+    distrusted_ = true;
+    return refuse(sys::SocketCall::connect);
+  }
+  const bool waits =
+      error == EINPROGRESS || (error == EAGAIN && sys::is_unix_address(attempt.address));
+  if (!may_wait || !waits) return error;
+  return wait(id, std::move(attempt), error);
+}
+
+std::optional<int> TrappedCalls::wait(std::uint64_t id, Connect attempt, int error) {
+  // Callers that a signal has called away wait no more.
+  std::erase_if(waiting_,
+                [this](const auto& each) { return !sys::is_pending(listener_.get(), each.first); });
+  if (waiting_.size() >= kMaxWaiting) return ENOBUFS;
+  Connect& waiting = waiting_[id] = std::move(attempt);
+  if (error == EAGAIN) {
+    waiting.retry = loop_.after(kRetry, [this, id] { retry(id); });
+  } else {
+    waiting.connected = loop_.watch(waiting.socket.get(), EPOLLOUT, [this, id](auto) {
+      finish(id, sys::pending_error(waiting_.at(id).socket.get()));
+    });
+  }
+  return std::nullopt;
+}
+
+void TrappedCalls::retry(std::uint64_t id) {
+  Connect attempt = std::move(waiting_.at(id));
+  waiting_.erase(id);
+  if (!sys::is_pending(listener_.get(), id)) return;
+  std::optional<int> error;
+  try {
+    error = connect(id, std::move(attempt));
+  } catch (const std::system_error& failed) {
+    error = failed.code().value();
+  }
+  if (error) sys::answer_call(listener_.get(), id, *error);
+}
+
+void TrappedCalls::finish(std::uint64_t id, int error) {
+  waiting_.erase(id);
+  sys::answer_call(listener_.get(), id, error);
+}
+
+}  // namespace runtime

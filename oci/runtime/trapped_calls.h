@@ -1,0 +1,67 @@
+// The socket calls of one container that its seccomp filter leaves to us: connect, bind, listen,
+// and sending with MSG_FASTOPEN. The socket that a handler is given belongs to the network of the
+// host: connected anew, it would reach whatever the host reaches. So these calls are never let
+// through; each is made here, in the caller's place, on a duplicate of its socket and with a copy
+// of its address, if the socket belongs to the container's own network namespace. Whatever another
+// thread changes meanwhile, it is that socket and that address that were looked at. Anything else
+// is EPERM, and counted as an attempt to escape. Source: seccomp_unotify(2), "Intended purpose".
+// Owned by the ConnectBroker, on its thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "oci/sys/event_loop.h"
+#include "oci/sys/other_thread.h"
+#include "oci/sys/seccomp_notify.h"
+#include "oci/sys/unique_fd.h"
+
+namespace runtime {
+
+class TrappedCalls {
+ public:
+  struct Callbacks {
+    std::function<void(sys::SocketCall)> escape;  // before the caller hears of it
+    std::function<void()> ended;  // no process of the container is left; may destroy this
+  };
+
+  TrappedCalls(sys::EventLoop& loop, sys::StandIn& stand_in, sys::UniqueFd listener,
+               Callbacks callbacks);
+
+ private:
+  // One connect(2), which may have to wait.
+  struct Connect {
+    sys::UniqueFd socket;
+    sys::Standpoint standpoint;
+    std::vector<std::byte> address;
+    sys::EventLoop::Timer retry;
+    sys::EventLoop::Watch connected;
+  };
+
+  void on_event(sys::EventLoop::Events events);
+  void take_one();
+  // What the call has come to; nothing if it has to wait.
+  std::optional<int> handle(const sys::TrappedCall& call);
+  int refuse(sys::SocketCall call);
+  std::optional<int> connect(std::uint64_t id, Connect attempt);
+  std::optional<int> wait(std::uint64_t id, Connect attempt, int error);
+  void retry(std::uint64_t id);
+  void finish(std::uint64_t id, int error);
+  void start_watching();
+
+  sys::EventLoop& loop_;
+  sys::StandIn& stand_in_;
+  sys::UniqueFd listener_;
+  Callbacks callbacks_;
+  std::unordered_map<std::uint64_t, Connect> waiting_;  // by the number of the call
+  int calls_in_turn_ = 0;
+  bool distrusted_ = false;  // it has made us wait on purpose
+  sys::EventLoop::Timer turn_;
+  sys::EventLoop::Watch watch_;  // of listener_; last: it goes first
+};
+
+}  // namespace runtime
