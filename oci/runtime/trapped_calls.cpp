@@ -19,6 +19,8 @@ constexpr int kCallsPerTurn = 64;
 constexpr milliseconds kTurn{50};
 // Connections of one container that wait, each with three descriptors of ours.
 constexpr std::size_t kMaxWaiting = 128;
+// Of one container, whose last call is remembered for a moment.
+constexpr std::size_t kMaxThreads = 128;
 // A Unix socket whose queue is full: there is no event for the end of that.
 constexpr milliseconds kRetry{2};
 
@@ -87,6 +89,21 @@ void TrappedCalls::take_one() {
   if (error) sys::answer_call(listener_.get(), call->id, *error);
 }
 
+// A signal may call the caller away when its socket is connected or bound already, even with our
+// answer on its way. It then makes the call anew, and must hear of the first one.
+int TrappedCalls::once(const Attempt& attempt, int error, int error_of_second_call) {
+  const std::uint64_t socket = sys::socket_cookie(attempt.socket.get());
+  if (error == error_of_second_call) {
+    const auto last = done_.find(attempt.thread);
+    return last != done_.end() && last->second == socket ? 0 : error;
+  }
+  if (error == 0) {
+    if (done_.size() >= kMaxThreads) done_.clear();
+    done_[attempt.thread] = socket;
+  }
+  return error;
+}
+
 std::optional<int> TrappedCalls::handle(const sys::TrappedCall& call) {
   using sys::SocketCall;
   const bool may_be = call.what == SocketCall::connect || call.what == SocketCall::bind ||
@@ -94,7 +111,8 @@ std::optional<int> TrappedCalls::handle(const sys::TrappedCall& call) {
   if (!may_be || distrusted_) return refuse(call.what);
 
   const sys::OtherThread caller(call.thread);
-  Connect attempt;
+  Attempt attempt;
+  attempt.thread = call.thread;
   attempt.socket = caller.descriptor(as_int(call.arguments[0]));
   attempt.standpoint = caller.standpoint();
   if (call.what != SocketCall::listen) attempt.address = read_address(caller, call);
@@ -106,8 +124,9 @@ std::optional<int> TrappedCalls::handle(const sys::TrappedCall& call) {
 
   const int socket = attempt.socket.get();
   if (call.what == SocketCall::connect) return connect(call.id, std::move(attempt));
-  if (call.what == SocketCall::bind)
-    return stand_in_.bind(attempt.standpoint, socket, attempt.address);
+  if (call.what == SocketCall::bind) {
+    return once(attempt, stand_in_.bind(attempt.standpoint, socket, attempt.address), EINVAL);
+  }
   return stand_in_.listen(attempt.standpoint, socket, as_int(call.arguments[1]));
 }
 
@@ -117,7 +136,7 @@ int TrappedCalls::refuse(sys::SocketCall call) {
 }
 
 // We must not wait, though the caller may want to: its socket does not block meanwhile.
-std::optional<int> TrappedCalls::connect(std::uint64_t id, Connect attempt) {
+std::optional<int> TrappedCalls::connect(std::uint64_t id, Attempt attempt) {
   const int socket = attempt.socket.get();
   const bool may_wait = !sys::is_nonblocking(socket);
   if (may_wait) sys::set_nonblocking(socket, true);
@@ -128,30 +147,29 @@ std::optional<int> TrappedCalls::connect(std::uint64_t id, Connect attempt) {
     distrusted_ = true;
     return refuse(sys::SocketCall::connect);
   }
-  const bool waits =
-      error == EINPROGRESS || (error == EAGAIN && sys::is_unix_address(attempt.address));
-  if (!may_wait || !waits) return error;
+  const bool waits = error == EINPROGRESS || error == EALREADY ||
+                     (error == EAGAIN && sys::is_unix_address(attempt.address));
+  if (!may_wait || !waits) return once(attempt, error, EISCONN);
   return wait(id, std::move(attempt), error);
 }
 
-std::optional<int> TrappedCalls::wait(std::uint64_t id, Connect attempt, int error) {
+std::optional<int> TrappedCalls::wait(std::uint64_t id, Attempt attempt, int error) {
   // Callers that a signal has called away wait no more.
   std::erase_if(waiting_,
                 [this](const auto& each) { return !sys::is_pending(listener_.get(), each.first); });
   if (waiting_.size() >= kMaxWaiting) return ENOBUFS;
-  Connect& waiting = waiting_[id] = std::move(attempt);
+  Attempt& waiting = waiting_[id] = std::move(attempt);
   if (error == EAGAIN) {
     waiting.retry = loop_.after(kRetry, [this, id] { retry(id); });
   } else {
-    waiting.connected = loop_.watch(waiting.socket.get(), EPOLLOUT, [this, id](auto) {
-      finish(id, sys::pending_error(waiting_.at(id).socket.get()));
-    });
+    waiting.connected =
+        loop_.watch(waiting.socket.get(), EPOLLOUT, [this, id](auto) { on_connected(id); });
   }
   return std::nullopt;
 }
 
 void TrappedCalls::retry(std::uint64_t id) {
-  Connect attempt = std::move(waiting_.at(id));
+  Attempt attempt = std::move(waiting_.at(id));
   waiting_.erase(id);
   if (!sys::is_pending(listener_.get(), id)) return;
   std::optional<int> error;
@@ -163,9 +181,11 @@ void TrappedCalls::retry(std::uint64_t id) {
   if (error) sys::answer_call(listener_.get(), id, *error);
 }
 
-void TrappedCalls::finish(std::uint64_t id, int error) {
+void TrappedCalls::on_connected(std::uint64_t id) {
+  const Attempt attempt = std::move(waiting_.at(id));
   waiting_.erase(id);
-  sys::answer_call(listener_.get(), id, error);
+  sys::answer_call(listener_.get(), id,
+                   once(attempt, sys::pending_error(attempt.socket.get()), EISCONN));
 }
 
 }  // namespace runtime

@@ -33,8 +33,9 @@ class TrappedCalls {
                Callbacks callbacks);
 
  private:
-  // One connect(2), which may have to wait.
-  struct Connect {
+  // One call, and of connect(2) one that may have to wait.
+  struct Attempt {
+    pid_t thread = 0;
     sys::UniqueFd socket;
     sys::Standpoint standpoint;
     std::vector<std::byte> address;
@@ -47,17 +48,19 @@ class TrappedCalls {
   // What the call has come to; nothing if it has to wait.
   std::optional<int> handle(const sys::TrappedCall& call);
   int refuse(sys::SocketCall call);
-  std::optional<int> connect(std::uint64_t id, Connect attempt);
-  std::optional<int> wait(std::uint64_t id, Connect attempt, int error);
+  std::optional<int> connect(std::uint64_t id, Attempt attempt);
+  std::optional<int> wait(std::uint64_t id, Attempt attempt, int error);
   void retry(std::uint64_t id);
-  void finish(std::uint64_t id, int error);
+  void on_connected(std::uint64_t id);
+  int once(const Attempt& attempt, int error, int error_of_second_call);
   void start_watching();
 
   sys::EventLoop& loop_;
   sys::StandIn& stand_in_;
   sys::UniqueFd listener_;
   Callbacks callbacks_;
-  std::unordered_map<std::uint64_t, Connect> waiting_;  // by the number of the call
+  std::unordered_map<std::uint64_t, Attempt> waiting_;  // by the number of the call
+  std::unordered_map<pid_t, std::uint64_t> done_;  // the socket that was connected or bound last
   int calls_in_turn_ = 0;
   bool distrusted_ = false;  // it has made us wait on purpose
   sys::EventLoop::Timer turn_;

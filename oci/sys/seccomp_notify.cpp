@@ -74,7 +74,7 @@ void answer_call(int listener, std::uint64_t id, int error) noexcept {
   seccomp_notif_resp response{};
   response.id = id;
   response.error = -error;
-  ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);  // ENOENT: it has gone
+  ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);  // ENOENT: it waits no more
 }
 
 }  // namespace sys

@@ -32,7 +32,8 @@ std::optional<TrappedCall> receive_trapped_call(int listener);
 // thread may be another's.
 bool is_pending(int listener, std::uint64_t id) noexcept;
 
-// Lets the caller go on: its call fails with `error`, or with 0 has returned 0.
+// Lets the caller go on: its call fails with `error`, or with 0 has returned 0. It may not hear it:
+// a signal can call it away at any time, and after that it makes the call anew.
 void answer_call(int listener, std::uint64_t id, int error) noexcept;
 
 }  // namespace sys

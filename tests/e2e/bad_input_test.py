@@ -3,7 +3,6 @@ status, and leaves nothing behind."""
 
 import contextlib
 import hashlib
-import json
 import os
 import socket
 import stat
@@ -237,12 +236,11 @@ class ABadHandler(FaasdTestCase):
     def test_output_is_found_in_the_log_with_its_instance(self):
         address = self.deploy("stderr-lines", "3")
         self.assertEqual(curl(address).status, 200)
-        self.faasd.log.wait_until(
-            lambda: all(any(f"stderr line {n}" in line for line in self.faasd.log.raw)
-                        for n in (1, 2, 3)), "its lines are not in the log")
-        line = next(line for line in self.faasd.log.events if "stderr line 2" in json.dumps(line))
-        self.assertEqual(line["function"], "bad")
-        self.assertTrue(line["instance"])
+        receipt = self.faasd.log.wait_for("receipt", function="bad")
+        lines = self.faasd.function_log("bad")
+        self.assertEqual([line["text"] for line in lines], [f"stderr line {n}" for n in (1, 2, 3)])
+        for line in lines:
+            self.assertEqual((line["stream"], line["instance"]), ("stderr", receipt["instance"]))
 
     def test_command_that_is_missing_an_interpreter_is_a_502(self):
         archive = images.script("#!/no/such/interpreter\n")
@@ -281,7 +279,8 @@ class ABadRuntime(FaasdTestCase):
         with self.runtime(self.RUN.format("echo no container today >&2; exit 137")) as path:
             faasd = self.start("--launcher", path)
             self.assert_502(faasd, faasd.deploy("hello"))
-            self.assertIn("no container today", faasd.log.tail())
+            self.assertEqual([line["text"] for line in faasd.function_log("hello")],
+                             ["no container today"])
 
     def test_that_is_killed_is_a_502(self):
         with self.runtime(self.RUN.format("kill -9 $$")) as path:

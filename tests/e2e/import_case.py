@@ -16,8 +16,9 @@ from image_tree import tree_of_directory
 
 IMPORT_S = 60  # the largest of all takes 10 s on an idle machine
 MOUNT_POINTS = ("proc", "sys", "dev", "tmp")
-# What an import may add to; everything below that was there before stays as it was.
-GROWING = (b"images", b"layers", b"trees", b"functions", b"staging")
+# What an import, and a call of what came of it, may add to; everything below that was there before
+# stays as it was.
+GROWING = (b"images", b"layers", b"trees", b"functions", b"staging", b"journal")
 
 
 def image(*layers, **config):

@@ -49,7 +49,7 @@ class ASocket(EscapeTestCase):
             self.faasd.log.wait_until(self.holds_connection, "the handler has no connection")
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         receipt = self.receipt()  # reset by that close
-        line = json.loads(self.faasd.faas("logs", "thief", "--json", check=True).stdout)
+        line, = self.faasd.function_log("thief")
         seen = json.loads(line["text"])
         for call in ("disconnect", "connect", "bind", "listen", *FASTOPEN):
             self.assertEqual(seen[call], "EPERM", call)
@@ -69,7 +69,7 @@ class ASocket(EscapeTestCase):
             with self.subTest(user=user):
                 seen = curl(self.thief(User=user)).json()
                 for kind in ("tcp", "tcp, not blocking", "udp", "unix", "unix, relative",
-                             "unix, abstract", "unix datagrams"):
+                             "unix, abstract", "unix datagrams", "unix, under signals"):
                     self.assertEqual(seen[kind], "ok", kind)
                 self.assertEqual(seen["unix, read-only root"], "EROFS")
                 self.assertEqual(seen["nobody there"], "ENOENT")

@@ -337,6 +337,11 @@ class Faasd:
     def describe(self, name):
         return json.loads(self.faas("describe", name, "--json", check=True).stdout)
 
+    def function_log(self, name):
+        """What the instances of a function wrote, line by line."""
+        lines = self.faas("logs", name, "--json", check=True).stdout.splitlines()
+        return [json.loads(line) for line in lines]
+
     def api(self, method, path, body=None, headers=None, unix=True, encode_chunked=False):
         """(status, headers, parsed JSON or bytes) of one call of the control API."""
         if unix:

@@ -9,11 +9,13 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,7 +23,7 @@
 #include "json_text.h"
 #include "misbehave_http.h"
 
-enum { exit_no_connection = 111, swaps = 2000, stalls = 200 };
+enum { exit_no_connection = 111, swaps = 2000, stalls = 200, rainy_connects = 300 };
 
 static const char* word(int returned) {
   return returned < 0 ? strerrorname_np(errno) : "ok";
@@ -115,6 +117,36 @@ static const char* own_server(int domain, int type, int flags, const struct sock
   return result;
 }
 
+static void ignore_alarm(int number) {
+  (void)number;
+}
+
+/* Signals that come all the time call it away from a call that is being made for it. */
+static void connect_under_signals(FILE* out) {
+  struct sockaddr_un path;
+  const socklen_t length = unix_address(&path, "@rain");
+  const struct sockaddr* const address = (const struct sockaddr*)&path;
+  const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bind(server, address, length);
+  listen(server, 1);
+  const struct sigaction rain = {.sa_handler = ignore_alarm, .sa_flags = SA_RESTART};
+  sigaction(SIGALRM, &rain, NULL);
+  const struct itimerval often = {{0, 100}, {0, 100}};
+  setitimer(ITIMER_REAL, &often, NULL);
+  const char* result = "ok";
+  for (int i = 0; i < rainy_connects && strcmp(result, "ok") == 0; ++i) {
+    const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    result = word(connect(client, address, length));
+    if (strcmp(result, "ok") == 0) {
+      close(accept(server, NULL, NULL));
+    }
+    close(client);
+  }
+  setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+  tell(out, "unix, under signals", result);
+  close(server);
+}
+
 static void use_own(FILE* out) {
   struct sockaddr_un path;
   socklen_t length;
@@ -141,6 +173,7 @@ static void use_own(FILE* out) {
        own_server(AF_UNIX, SOCK_STREAM, 0, (const struct sockaddr*)&path, length));
   length = unix_address(&path, "/nowhere");
   const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  connect_under_signals(out);
   tell(out, "nobody there", word(connect(client, (const struct sockaddr*)&path, length)));
   tell(out, "no descriptor", word(connect(-1, (const struct sockaddr*)&path, length)));
   tell(out, "no socket", word(connect(STDIN_FILENO, (const struct sockaddr*)&path, length)));
