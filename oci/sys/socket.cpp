@@ -31,6 +31,22 @@ TcpEndpoint from_sockaddr(const sockaddr_in& address) {
   return {Ipv4{ntohl(address.sin_addr.s_addr)}, ntohs(address.sin_port)};
 }
 
+// Bytes, and room for one descriptor beside them: unix(7), SCM_RIGHTS.
+struct DescriptorMessage {
+  DescriptorMessage(char* bytes, std::size_t size) : data{bytes, size} {
+    header.msg_iov = &data;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+  }
+  DescriptorMessage(const DescriptorMessage&) = delete;
+  DescriptorMessage& operator=(const DescriptorMessage&) = delete;
+
+  iovec data;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr header{};
+};
+
 }  // namespace
 
 std::string TcpEndpoint::to_string() const {
@@ -149,39 +165,27 @@ TcpEndpoint peer_endpoint(int fd) {
 }
 
 bool send_descriptor(int unix_socket, std::string_view message, int fd) noexcept {
-  iovec data{const_cast<char*>(message.data()), message.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
-  cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  DescriptorMessage sent(const_cast<char*>(message.data()), message.size());
+  cmsghdr* rights = CMSG_FIRSTHDR(&sent.header);
   rights->cmsg_level = SOL_SOCKET;
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(sizeof(int));
   std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
-  const ssize_t sent = ::sendmsg(unix_socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-  return sent == static_cast<ssize_t>(message.size());
+  const ssize_t count = ::sendmsg(unix_socket, &sent.header, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return count == static_cast<ssize_t>(message.size());
 }
 
 Parcel receive_parcel(int unix_socket) {
   char buffer[16384];
-  iovec data{buffer, sizeof buffer};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
+  DescriptorMessage received(buffer, sizeof buffer);
   Parcel parcel;
-  const ssize_t count = ::recvmsg(unix_socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  const ssize_t count = ::recvmsg(unix_socket, &received.header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (count <= 0) {
     parcel.ended = count == 0 || (errno != EAGAIN && errno != EINTR);
     return parcel;
   }
   parcel.bytes.assign(buffer, static_cast<std::size_t>(count));
-  const cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  const cmsghdr* rights = CMSG_FIRSTHDR(&received.header);
   if (rights != nullptr && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
     int fd = -1;
     std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
