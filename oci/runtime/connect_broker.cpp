@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -130,11 +131,15 @@ void ConnectBroker::adopt(Runtime runtime) {
   }
   if (!counter || !sys::is_call_listener(runtime.listener.get())) return;
   calls_.erase(container);
-  calls_.try_emplace(container, loop_, *stand_in_, std::move(runtime.listener),
-                     TrappedCalls::Callbacks{[this, container, counter](sys::SocketCall call) {
-                                               note_escape(container, counter, call);
-                                             },
-                                             [this, container] { calls_.erase(container); }});
+  try {
+    calls_.try_emplace(container, loop_, *stand_in_, std::move(runtime.listener),
+                       TrappedCalls::Callbacks{[this, container, counter](sys::SocketCall call) {
+                                                 note_escape(container, counter, call);
+                                               },
+                                               [this, container] { calls_.erase(container); }});
+  } catch (const std::exception& error) {
+    log_.error("broker_failed", {{"instance", container}, {"reason", error.what()}});
+  }
 }
 
 void ConnectBroker::note_escape(const std::string& container, const Counter& counter,

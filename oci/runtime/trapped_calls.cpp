@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -85,6 +86,8 @@ void TrappedCalls::take_one() {
     error = handle(*call);
   } catch (const std::system_error& failed) {
     error = failed.code().value();
+  } catch (const std::exception&) {
+    error = EPERM;  // no memory, perhaps
   }
   if (error) sys::answer_call(listener_.get(), call->id, *error);
 }
@@ -177,6 +180,8 @@ void TrappedCalls::retry(std::uint64_t id) {
     error = connect(id, std::move(attempt));
   } catch (const std::system_error& failed) {
     error = failed.code().value();
+  } catch (const std::exception&) {
+    error = EPERM;  // no memory, perhaps
   }
   if (error) sys::answer_call(listener_.get(), id, *error);
 }
