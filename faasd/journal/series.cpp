@@ -38,7 +38,7 @@ void Series::write(const std::vector<nlohmann::ordered_json>& records) {
   last_id_ = id;
   followers_.remove_if([](const std::weak_ptr<Follower>& follower) { return follower.expired(); });
   for (const std::weak_ptr<Follower>& weak : followers_) {
-    const std::shared_ptr<Follower> follower = weak.lock();
+    std::shared_ptr<Follower> follower = weak.lock();
     for (const std::string& line : lines) {
       if (follower) follower->put(line);
     }
@@ -52,7 +52,7 @@ std::vector<std::string> Series::tail(std::size_t count) const {
 }
 
 std::shared_ptr<Follower> Series::follow(std::size_t count, std::uint64_t after) {
-  const auto follower = std::make_shared<Follower>();
+  auto follower = std::make_shared<Follower>();
   const std::lock_guard lock(mutex_);
   for (const std::string& line : file_.tail(count)) {
     if (after == 0 || id_of(line) > after) follower->put(line);
@@ -65,7 +65,7 @@ void Series::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
   for (const std::weak_ptr<Follower>& weak : followers_) {
-    if (const std::shared_ptr<Follower> follower = weak.lock()) follower->end();
+    if (std::shared_ptr<Follower> follower = weak.lock()) follower->end();
   }
   followers_.clear();
 }

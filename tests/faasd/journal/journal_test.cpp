@@ -23,6 +23,7 @@ void add(journal::Book& book, Kind kind, const std::string& text, std::size_t by
 
 std::vector<std::string> texts(const std::vector<std::string>& records) {
   std::vector<std::string> all;
+  all.reserve(records.size());
   for (const std::string& record : records) all.push_back(json::parse(record)["text"]);
   return all;
 }
