@@ -15,7 +15,7 @@ _faas() {
     local verb= i
     local connection='--socket --url --token --help'
     local deploy='--file --tag --platform --digest --memory --cpus --pids --timeout --concurrency --queue --queue-timeout
-                  --tmpfs --env --warm --launcher --mode --protocol --json'
+                  --tmpfs --open-files --file-size --output --env --warm --launcher --mode --protocol --json'
     local pack='--output --entrypoint --cmd --env --workdir --user --label --tag --keep-owners
                 --json'
     COMPREPLY=()
@@ -46,7 +46,7 @@ _faas() {
         --protocol) mapfile -t COMPREPLY < <(compgen -W 'http tcp' -- "$current"); return ;;
         --launcher) mapfile -t COMPREPLY < <(compgen -W 'runc' -- "$current"); return ;;
         --url | --token | --memory | --cpus | --pids | --timeout | --concurrency | --queue | \
-            --queue-timeout | --tmpfs | -e | --env | --warm | --subnet | --function-port | \
+            --queue-timeout | --tmpfs | --open-files | --file-size | -e | --env | --warm | --subnet | --function-port | \
             --entrypoint | --cmd | --workdir | --user | --label | --tag | --platform | --digest | \
             --tail) return ;;
     esac

@@ -8,6 +8,7 @@
 #include "faasd/function/bounds.h"
 #include "oci/runtime/seccomp_profile.h"
 #include "oci/sys/error.h"
+#include "oci/sys/file.h"
 #include "oci/sys/socket.h"
 
 namespace control {
@@ -31,6 +32,15 @@ void check_launcher(const std::string& known, const std::string& wanted) {
   throw Refused(
       Refusal::invalid, "unknown_launcher",
       "this faasd has no launcher '" + wanted + "', only '" + known + "'; its --launcher decides");
+}
+
+void check_open_files(std::uint64_t wanted) {
+  const std::uint64_t most = sys::file_limit();
+  if (wanted <= most) return;
+  throw Refused(Refusal::invalid, "bad_option",
+                "the option 'open_files' can be " + std::to_string(most) +
+                    " at most here, the limit of faasd itself; raise that one (LimitNOFILE= of "
+                    "its unit, or ulimit -Hn) and restart it");
 }
 
 void add_counts(FunctionStatus& status, const serve::Counts& counts) {
@@ -107,6 +117,7 @@ std::unique_ptr<Deploy> HostOperator::begin_deploy(const std::string& name,
                                                    const std::string& layer_request) {
   function::check_name(name);
   check_launcher(defaults_.launcher, options.launcher);
+  check_open_files(options.limits.open_files);
   return std::make_unique<HostDeploy>(*this, name, options, selection, layer_request);
 }
 

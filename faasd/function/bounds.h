@@ -40,6 +40,9 @@ inline constexpr double kMaxCpus = 1'024;
 inline constexpr std::uint32_t kMinPids = 2;
 inline constexpr std::uint32_t kMaxPids = 32'768;
 inline constexpr std::uint64_t kMinTmpfsBytes = 4'096;
+inline constexpr std::uint32_t kMinOpenFiles = 16;  // what runc has open itself until it is left
+inline constexpr std::uint32_t kMaxOpenFiles = 1u << 20;  // fs.nr_open, unless it was raised
+inline constexpr std::uint64_t kMinFileBytes = 4'096;
 inline constexpr milliseconds kMinTimeout{1};
 inline constexpr milliseconds kMaxTimeout{24 * 3'600'000};
 inline constexpr std::uint32_t kMaxConcurrency = 8'192;
@@ -57,9 +60,8 @@ inline constexpr std::uint64_t kMaxVersion = 1ULL << 53;
 // written as \u0001. Earlier versions that find no room are dropped before their time.
 inline constexpr std::size_t kMaxFunctionFile = 16u << 20;
 
-// What the log keeps of the output of one instance, and of one line of it; the rest is read and
-// dropped, so that a handler never blocks on it.
-inline constexpr std::size_t kMaxLoggedOutput = 128u << 10;
+// What is kept of one line of output; the rest is read and dropped, so that a handler never blocks
+// on it. Of all that an instance writes, Limits::output_bytes.
 // What a line costs in the log beyond its own bytes: time, function, instance. It counts, or a
 // handler that writes newlines alone would cost 150 times what it writes.
 inline constexpr std::size_t kLoggedLineCost = 160;
@@ -69,6 +71,7 @@ inline constexpr std::size_t kMaxLoggedLine = 4u << 10;
 // 600 bytes a receipt the last 400 at least; 1 MiB a function that is used, so 10 GiB if there are
 // 10,000 of them and all are busy.
 inline constexpr std::size_t kJournalFileBytes = 256u << 10;
+inline constexpr std::uint64_t kMaxOutputBytes = kJournalFileBytes;  // of one stream: it must fit
 // What waits for the disk, of all functions: with output up to the first, receipts get the rest, or
 // a flood of output would push them out.
 inline constexpr std::size_t kMaxWaitingOutputBytes = 4u << 20;

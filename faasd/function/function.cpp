@@ -29,6 +29,12 @@ T field(const json& object, const char* key) {
   }
 }
 
+// One that files of an earlier faasd do not have.
+template <typename T>
+T field_or(const json& object, const char* key, T otherwise) {
+  return object.contains(key) ? field<T>(object, key) : otherwise;
+}
+
 std::chrono::milliseconds milliseconds_field(const json& object, const char* key) {
   return std::chrono::milliseconds(field<std::int64_t>(object, key));
 }
@@ -43,6 +49,9 @@ Limits limits_from_json(const json& object) {
   limits.queue = field<std::uint32_t>(object, "queue");
   limits.queue_timeout = milliseconds_field(object, "queue_timeout_ms");
   limits.tmpfs_bytes = field<std::uint64_t>(object, "tmpfs_bytes");
+  limits.open_files = field_or(object, "open_files", limits.open_files);
+  limits.file_size_bytes = field_or(object, "file_size_bytes", limits.file_size_bytes);
+  limits.output_bytes = field_or(object, "output_bytes", limits.output_bytes);
   return limits;
 }
 
@@ -77,7 +86,10 @@ json to_json(const Limits& limits) {
           {"concurrency", limits.concurrency},
           {"queue", limits.queue},
           {"queue_timeout_ms", limits.queue_timeout.count()},
-          {"tmpfs_bytes", limits.tmpfs_bytes}};
+          {"tmpfs_bytes", limits.tmpfs_bytes},
+          {"open_files", limits.open_files},
+          {"file_size_bytes", limits.file_size_bytes},
+          {"output_bytes", limits.output_bytes}};
 }
 
 json to_json(const Version& version) {

@@ -28,7 +28,10 @@ struct Limits {
   std::uint32_t concurrency = 64;             // instances of one function at once
   std::uint32_t queue = 256;                  // connections that wait beyond that
   std::chrono::milliseconds queue_timeout{10'000};
-  std::uint64_t tmpfs_bytes = 64ULL << 20;  // each of /tmp and /dev/shm
+  std::uint64_t tmpfs_bytes = 64ULL << 20;     // each of /tmp and /dev/shm
+  std::uint32_t open_files = 1'024;            // of each process
+  std::uint64_t file_size_bytes = 1ULL << 30;  // of one file, its holes included
+  std::uint64_t output_bytes = 128ULL << 10;   // kept of each of stdout and stderr, per instance
 };
 
 // What the owner may choose at a deploy; everything else follows from the image and the daemon.
@@ -65,7 +68,8 @@ Protocol protocol_from(std::string_view word);  // throws sys::Refused(invalid, 
 
 // Sets one option from its text: the words of the command line and of the query string
 // ("memory" "256M", "cpus" "1.5", "timeout" "30s", "env" "K=V", "queue_timeout" "10s", "tmpfs",
-// "pids", "concurrency", "queue", "protocol", "launcher", "mode", "warm").
+// "file_size", "output", "open_files", "pids", "concurrency", "queue", "protocol", "launcher",
+// "mode", "warm").
 // Throws sys::Refused(invalid, "bad_option" or "unknown_option") that names the option, the text
 // and what would be right.
 void set_option(Options& options, const std::string& key, const std::string& text);

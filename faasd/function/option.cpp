@@ -58,10 +58,12 @@ T quantity(const std::string& key, const std::string& text, const Unit (&units)[
   return static_cast<T>(value);
 }
 
-std::uint64_t bytes(const std::string& key, const std::string& text, std::uint64_t low) {
+std::uint64_t bytes(const std::string& key, const std::string& text, std::uint64_t low,
+                    std::uint64_t high = bounds::kMaxMemoryBytes,
+                    const std::string& high_text = "1T") {
   return quantity<std::uint64_t>(
-      key, text, kByteUnits, static_cast<double>(low), static_cast<double>(bounds::kMaxMemoryBytes),
-      "a size such as 64M or 1G, from " + std::to_string(low) + " bytes to 1T");
+      key, text, kByteUnits, static_cast<double>(low), static_cast<double>(high),
+      "a size such as 64K or 1M, from " + std::to_string(low) + " bytes to " + high_text);
 }
 
 std::uint32_t count(const std::string& key, const std::string& text, std::uint32_t low,
@@ -105,8 +107,8 @@ struct Option {
   Setter set;
 };
 
-const std::array<Option, 13>& options_table() {
-  static const std::array<Option, 13> table = {{
+const std::array<Option, 16>& options_table() {
+  static const std::array<Option, 16> table = {{
       {"memory",
        [](Options& o, const auto& k, const auto& t) {
          o.limits.memory_bytes = bytes(k, t, bounds::kMinMemoryBytes);
@@ -136,6 +138,18 @@ const std::array<Option, 13>& options_table() {
        }},
       {"tmpfs", [](Options& o, const auto& k,
                    const auto& t) { o.limits.tmpfs_bytes = bytes(k, t, bounds::kMinTmpfsBytes); }},
+      {"open_files",
+       [](Options& o, const auto& k, const auto& t) {
+         o.limits.open_files = count(k, t, bounds::kMinOpenFiles, bounds::kMaxOpenFiles);
+       }},
+      {"file_size",
+       [](Options& o, const auto& k, const auto& t) {
+         o.limits.file_size_bytes = bytes(k, t, bounds::kMinFileBytes);
+       }},
+      {"output",
+       [](Options& o, const auto& k, const auto& t) {
+         o.limits.output_bytes = bytes(k, t, 0, bounds::kMaxOutputBytes, "256K");
+       }},
       {"env", add_env},
       {"protocol", [](Options& o, const auto&, const auto& t) { o.protocol = protocol_from(t); }},
       {"launcher", [](Options& o, const auto&, const auto& t) { o.launcher = t; }},

@@ -20,6 +20,8 @@ std::shared_ptr<const Blueprint> make_blueprint(const function::Function& functi
   container.resources.cpus = function.limits.cpus;
   container.resources.pids = function.limits.pids;
   container.resources.tmpfs_bytes = function.limits.tmpfs_bytes;
+  container.resources.open_files = function.limits.open_files;
+  container.resources.file_bytes = function.limits.file_size_bytes;
   container.seccomp = std::move(seccomp);
   std::shared_ptr<runtime::RootfsView> view = views.make(function.name, image, container.ids);
   return std::make_shared<const Blueprint>(

@@ -31,8 +31,10 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
       rootfs_(blueprint_->rootfs->use()),
       broker_(workshop.broker, id_),
       bundle_(runtime::Bundle(workshop.bundles_dir, container())),
-      stdout_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stdout"),
-      stderr_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stderr"),
+      stdout_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stdout",
+              blueprint_->function.limits.output_bytes),
+      stderr_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stderr",
+              blueprint_->function.limits.output_bytes),
       started_(Clock::now()) {
   give_output_to_user();
   handoff_.emplace(workshop_.loop, bundle_->take_control_listener(),

@@ -13,15 +13,16 @@ namespace instance {
 
 using function::bounds::kLoggedLineCost;
 using function::bounds::kMaxLoggedLine;
-using function::bounds::kMaxLoggedOutput;
 
 Output::Output(sys::EventLoop& loop, const sys::Log& log, std::shared_ptr<journal::Book> book,
-               std::string function, std::string instance, std::string_view stream)
+               std::string function, std::string instance, std::string_view stream,
+               std::uint64_t most_bytes)
     : log_(log),
       book_(std::move(book)),
       function_(std::move(function)),
       instance_(std::move(instance)),
-      stream_(stream) {
+      stream_(stream),
+      most_bytes_(most_bytes) {
   sys::Pipe pipe = sys::make_pipe();
   read_end_ = std::move(pipe.read_end);
   write_end_ = std::move(pipe.write_end);
@@ -40,7 +41,7 @@ bool Output::read_some() {
 
 void Output::take(std::string_view bytes) {
   while (!bytes.empty()) {
-    if (kept_bytes_ >= kMaxLoggedOutput) {
+    if (kept_bytes_ >= most_bytes_) {
       dropped_bytes_ += bytes.size();
       return;
     }
@@ -99,7 +100,7 @@ void Output::finish() {
     log_.debug("output_cut", {{"function", function_},
                               {"instance", instance_},
                               {"stream", stream_},
-                              {"kept_bytes", kMaxLoggedOutput},
+                              {"kept_bytes", kept_bytes_},
                               {"dropped_bytes", dropped_bytes_}});
   }
   read_end_.reset();

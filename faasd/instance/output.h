@@ -18,9 +18,10 @@ namespace instance {
 class Output {
  public:
   // `stream` is "stdout" or "stderr" and must be a literal. The daemon's log has the lines too, at
-  // level debug.
+  // level debug. Of all lines `most_bytes` are kept.
   Output(sys::EventLoop& loop, const sys::Log& log, std::shared_ptr<journal::Book> book,
-         std::string function, std::string instance, std::string_view stream);
+         std::string function, std::string instance, std::string_view stream,
+         std::uint64_t most_bytes);
 
   // The end for the child. Close it after the launch, or the end of the stream never comes.
   int write_end() const noexcept { return write_end_.get(); }
@@ -43,7 +44,8 @@ class Output {
   sys::UniqueFd read_end_;
   sys::UniqueFd write_end_;
   std::string line_;
-  std::size_t kept_bytes_ = 0;
+  std::uint64_t most_bytes_;
+  std::uint64_t kept_bytes_ = 0;
   std::size_t dropped_bytes_ = 0;
   bool finished_ = false;
   sys::EventLoop::Watch watch_;

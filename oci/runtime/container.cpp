@@ -13,9 +13,6 @@ using nlohmann::json;
 
 // 100 ms, the kernel's and Docker's own default: sched-bwc.rst.
 constexpr std::int64_t kCpuPeriodUs = 100'000;
-// A handler serves one connection; what it needs more than this it leaks. The hard limit of the
-// daemon may be lower, and then the runtime would fail: see rlimits.
-constexpr std::uint64_t kOpenFiles = 1024;
 
 // The paths that Docker masks and makes read-only, for the reasons it gives: they leak or change
 // state of the host that has no namespace.
@@ -64,6 +61,11 @@ json resources(const Resources& limits) {
           {"devices", json::array({{{"allow", false}, {"access", "rwm"}}})}};
 }
 
+// Soft and hard: nothing in a container may raise it.
+json rlimit(std::string_view type, std::uint64_t value) {
+  return {{"type", type}, {"hard", value}, {"soft", value}};
+}
+
 json process(const Container& container) {
   json empty = json::array();
   return {{"terminal", false},
@@ -80,9 +82,9 @@ json process(const Container& container) {
             {"inheritable", empty},
             {"permitted", empty},
             {"ambient", empty}}},
-          {"rlimits",
-           json::array({{{"type", "RLIMIT_NOFILE"}, {"hard", kOpenFiles}, {"soft", kOpenFiles}},
-                        {{"type", "RLIMIT_CORE"}, {"hard", 0}, {"soft", 0}}})},
+          {"rlimits", json::array({rlimit("RLIMIT_NOFILE", container.resources.open_files),
+                                   rlimit("RLIMIT_FSIZE", container.resources.file_bytes),
+                                   rlimit("RLIMIT_CORE", 0)})},
           {"noNewPrivileges", true}};
 }
 

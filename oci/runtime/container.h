@@ -21,6 +21,8 @@ struct Resources {
   double cpus = 0;
   std::uint32_t pids = 0;
   std::uint64_t tmpfs_bytes = 0;  // each of /tmp and /dev/shm
+  std::uint64_t open_files = 0;   // of each process; no more than this process may have itself
+  std::uint64_t file_bytes = 0;   // of one file: RLIMIT_FSIZE, setrlimit(2)
 };
 
 struct Container {

@@ -308,6 +308,12 @@ void raise_file_limit() noexcept {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+std::uint64_t file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("getrlimit(RLIMIT_NOFILE)");
+  return limit.rlim_max;
+}
+
 std::vector<std::string> list_user_xattrs(int fd) {
   ssize_t size = ::flistxattr(fd, nullptr, 0);
   if (size == 0 || (size < 0 && errno == ENOTSUP)) return {};

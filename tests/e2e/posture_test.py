@@ -70,7 +70,7 @@ def posture(seen):
         "cgroup": sorted({line.split(":", 2)[2] for line in report["cgroup"]}),
         "limits": {name: re.search(rf"^{name} +(\S+) +(\S+)", "\n".join(report["limits"]),
                                    re.MULTILINE).groups()
-                   for name in ("Max open files", "Max core file size")},
+                   for name in ("Max open files", "Max core file size", "Max file size")},
         "network_interfaces": sorted(report["network_interfaces"]),
         "devices": sorted(report["devices"]),
         "device_nodes": seen["device_nodes"],

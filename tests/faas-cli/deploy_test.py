@@ -52,6 +52,7 @@ class Deploying(CliTest):
         self.check(faas("new", "hello", "-f", self.tarball(MIB), "--memory", "1G", "--cpus", "0.5",
                         "--pids", "9", "--timeout", "5s", "--concurrency", "2", "--queue", "3",
                         "--queue-timeout", "1s", "--tmpfs", "8M", "-e", "A=1 & 2", "--env", "B=é+",
+                        "--open-files", "64", "--file-size", "1M", "--output", "4K",
                         "--warm", "1", "--launcher", "/usr/bin/crun", "--mode", "ephemeral",
                         "--protocol", "tcp", *daemon.flags), 0)
         target = daemon.last("PUT").target
@@ -59,6 +60,7 @@ class Deploying(CliTest):
         self.assertEqual(parse_qs(urlsplit(target).query), {
             "memory": ["1G"], "cpus": ["0.5"], "pids": ["9"], "timeout": ["5s"],
             "concurrency": ["2"], "queue": ["3"], "queue_timeout": ["1s"], "tmpfs": ["8M"],
+            "open_files": ["64"], "file_size": ["1M"], "output": ["4K"],
             "env": ["A=1 & 2", "B=é+"], "warm": ["1"], "launcher": ["/usr/bin/crun"],
             "mode": ["ephemeral"], "protocol": ["tcp"]})
 

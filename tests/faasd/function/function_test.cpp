@@ -42,6 +42,16 @@ TEST_CASE("a function survives its own file") {
   CHECK(json["ip"] == "127.77.0.10");
 }
 
+TEST_CASE("a file of an earlier faasd has the limits that it did not know, by default") {
+  function::Function function;
+  function.name = "hello";
+  nlohmann::json json = function::to_json(function);
+  json["limits"].erase("open_files");
+  json["limits"].erase("file_size_bytes");
+  json["limits"].erase("output_bytes");
+  CHECK(function::to_json(function::function_from_json(json)) == function::to_json(function));
+}
+
 TEST_CASE("a file that lacks a field, or has one of another type, is named corrupt") {
   const nlohmann::json good = function::to_json([] {
     function::Function function;

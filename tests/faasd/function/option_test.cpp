@@ -21,6 +21,9 @@ TEST_CASE("sizes, times and numbers are read with their units") {
   CHECK(with("memory", "1.5G").limits.memory_bytes == 3ULL << 29);
   CHECK(with("memory", "8388608").limits.memory_bytes == 8U << 20);
   CHECK(with("tmpfs", "64K").limits.tmpfs_bytes == 64U << 10);
+  CHECK(with("open_files", "64").limits.open_files == 64);
+  CHECK(with("file_size", "1M").limits.file_size_bytes == 1U << 20);
+  CHECK(with("output", "0").limits.output_bytes == 0);
   CHECK(with("cpus", "0.25").limits.cpus == doctest::Approx(0.25));
   CHECK(with("pids", "17").limits.pids == 17);
   CHECK(with("timeout", "250ms").limits.timeout == milliseconds(250));
@@ -47,7 +50,10 @@ TEST_CASE("what is no such value is refused with the option, the text and what w
                {"timeout", "5 s"},    {"concurrency", "0"},
                {"queue", "-1"},       {"env", "NOVALUE"},
                {"env", "=x"},         {"protocol", "udp"},
-               {"mode", "branched?"}, {"warm", "many"}};
+               {"mode", "branched?"}, {"warm", "many"},
+               {"open_files", "1"},   {"open_files", "2000000"},
+               {"file_size", "1"},    {"output", "257K"},
+               {"output", "-1"}};
   for (const auto& row : table) {
     CAPTURE(row.key);
     CAPTURE(row.text);

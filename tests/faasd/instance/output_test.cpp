@@ -11,13 +11,15 @@
 
 namespace {
 
+constexpr std::uint64_t kMost = 128u << 10;
+
 // The records that the journal has of an instance that wrote this.
-std::vector<nlohmann::json> kept_of(const std::string& written) {
+std::vector<nlohmann::json> kept_of(const std::string& written, std::uint64_t most_bytes = kMost) {
   const support::Scratch scratch;
   const sys::Log log(sys::LogLevel::error, sys::LogFormat::json);
   journal::Journal journal(scratch.path(), log);
   sys::EventLoop loop;
-  instance::Output output(loop, log, journal.book("f"), "f", "i", "stderr");
+  instance::Output output(loop, log, journal.book("f"), "f", "i", "stderr", most_bytes);
   for (std::size_t at = 0; at < written.size(); at += 4096) {
     sys::write_all(output.write_end(), std::string_view(written).substr(at, 4096), "pipe");
     const auto end = loop.after(std::chrono::milliseconds(0), [&] { loop.stop(); });
@@ -46,7 +48,7 @@ TEST_CASE("each line of output is one record, an unfinished one at the end too")
 TEST_CASE("a flood is cut, and the last record says how much was dropped") {
   const std::string flood(1 << 20, '\n');
   const auto lines = kept_of(flood);
-  CHECK(lines.size() <= function::bounds::kMaxLoggedOutput / function::bounds::kLoggedLineCost + 2);
+  CHECK(lines.size() <= kMost / function::bounds::kLoggedLineCost + 2);
   CHECK(lines.back()["dropped_bytes"].get<std::size_t>() > (1 << 19));
 }
 
@@ -55,4 +57,14 @@ TEST_CASE("a line without an end is cut too") {
   REQUIRE(lines.size() == 2);
   CHECK(lines[0]["text"].get<std::string>().size() == function::bounds::kMaxLoggedLine);
   CHECK(lines[1]["dropped_bytes"].get<std::size_t>() > (1 << 19));
+}
+
+TEST_CASE("as much is kept as the function may have, nothing at all too") {
+  const auto some = kept_of("one\ntwo\nthree\n", function::bounds::kLoggedLineCost);
+  REQUIRE(some.size() == 2);
+  CHECK(some[0]["text"] == "one");
+  CHECK(some[1]["dropped_bytes"] == 10);
+  const auto none = kept_of("one\n", 0);
+  REQUIRE(none.size() == 1);
+  CHECK(none[0]["dropped_bytes"] == 4);
 }

@@ -81,6 +81,17 @@ TEST_CASE("a container without a filter of system calls is none") {
   CHECK_THROWS_AS(runtime::to_oci_spec(container), std::logic_error);
 }
 
+TEST_CASE("limits of a process are its own, and cannot be raised") {
+  runtime::Container container = example();
+  container.resources.open_files = 64;
+  container.resources.file_bytes = 1 << 20;
+  const nlohmann::json limits = runtime::to_oci_spec(container)["process"]["rlimits"];
+  CHECK(limits == nlohmann::json::parse(R"([
+    {"type": "RLIMIT_NOFILE", "hard": 64, "soft": 64},
+    {"type": "RLIMIT_FSIZE", "hard": 1048576, "soft": 1048576},
+    {"type": "RLIMIT_CORE", "hard": 0, "soft": 0}])"));
+}
+
 TEST_CASE("limits become the runtime's numbers") {
   const nlohmann::json resources = runtime::to_oci_spec(example())["linux"]["resources"];
   CHECK(resources["memory"]["limit"] == (64U << 20));

@@ -1,0 +1,52 @@
+"""Limits that a deploy may choose, as the container sees them; resources_test.py has what happens
+to one that runs into them, row by row."""
+
+import json
+import resource
+import unittest
+
+import images
+from faasd_process import HELLO_TAR, FaasdTestCase, curl
+
+
+class ALimit(FaasdTestCase):
+    def test_of_open_files_and_of_file_size_is_the_functions_own(self):
+        faasd = self.start()
+        address = faasd.deploy("small", images.misbehave("report"), "--open-files", "64",
+                               "--file-size", "1M")
+        limits = "\n".join(curl(address).json()["limits"])
+        self.assertRegex(limits, r"Max open files +64 +64 ")
+        self.assertRegex(limits, r"Max file size +1048576 +1048576 ")
+        chosen = faasd.describe("small")["limits"]
+        self.assertEqual((chosen["open_files"], chosen["file_size_bytes"]), (64, 1 << 20))
+
+    def test_of_file_size_is_where_a_file_ends(self):
+        faasd = self.start()
+        address = faasd.deploy("writer", images.misbehave("fill-tmp", "4"), "--file-size", "1M")
+        self.assertEqual(curl(address).body, b"fill: EFBIG\n")
+
+    def test_of_output_is_what_is_kept_of_it(self):
+        faasd = self.start()
+        for name, output, kept in (("some", "4K", range(1, 4096 // 160 + 2)), ("none", "0", (0,))):
+            address = faasd.deploy(name, images.misbehave("stderr-lines", "1000"), "--output",
+                                   output)
+            self.assertEqual(curl(address).status, 200)
+            faasd.log.wait_until(lambda name=name: faasd.function_log(name)[-1:] and (
+                "dropped_bytes" in faasd.function_log(name)[-1]), "no mark of the cut")
+            lines = [line for line in faasd.function_log(name) if "dropped_bytes" not in line]
+            self.assertIn(len(lines), kept, name)
+
+    def test_of_open_files_cannot_be_more_than_the_daemons_own(self):
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if most >= 1 << 20:
+            self.skipTest("this process may open as many files as any option can ask for")
+        faasd = self.start()
+        refused = faasd.faas("new", "greedy", "--open-files", str(most + 1), "-f", HELLO_TAR)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("open_files", refused.stderr)
+        self.assertIn("LimitNOFILE", refused.stderr)
+        self.assertEqual(json.loads(faasd.faas("list", "--json").stdout)["functions"], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
