@@ -10,7 +10,7 @@
 #include "faasd/control_listeners.h"
 #include "faasd/directories.h"
 #include "faasd/options.h"
-#include "oci/sys/file.h"
+#include "oci/runtime/runc_holes.h"
 #include "oci/sys/notify.h"
 #include "oci/sys/signals.h"
 #include "oci/sys/stray_reaper.h"
@@ -21,14 +21,14 @@ int serve_until_signal(const Options& options) {
   const sys::Log log(options.log_level, options.log_format);
   sys::Signals signals({SIGTERM, SIGINT});
   const Directories directories(options.state_dir, options.run_dir);
-  sys::seal_inherited_descriptors();
-  sys::raise_file_limit();
-  sys::become_subreaper();
+  sys::prepare_descriptor_table();
   sys::EventLoop loop;
+  const sys::StrayReaper strays(loop);
   runtime::RootfsViews views(loop);
   const sys::CgroupTree cgroups(directories.cgroup_name());
   image::ImageStore images(directories.state(), log);
   runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root());
+  runtime::log_runc_holes(options.launcher, log);
   runtime::ConnectBroker broker(directories.broker_socket(), log);
   const function::FunctionStore store(directories.state(), log);
   function::AddressPool addresses(function::Subnet(options.subnet), directories.address_journal());
@@ -51,7 +51,6 @@ int serve_until_signal(const Options& options) {
     sys::notify_service_manager("STOPPING=1");
   });
   const auto watch = signals.watch(loop, [&](int number) { shutdown.on_signal(number); });
-  const sys::StrayReaper strays(loop);
   api.start();
   log.announce("ready", {{"socket", listeners.socket().string()},
                          {"listen", listeners.tcp_address()},

@@ -6,13 +6,14 @@
 #include <string>
 
 #include "faas-cli/doctor/probe.h"
-#include "faas-cli/doctor/version.h"
+#include "oci/sys/program.h"
+#include "oci/sys/version.h"
 
 namespace cli::doctor {
 namespace {
 
 // mount_setattr(2) with MOUNT_ATTR_IDMAP: an image's files seen under another uid.
-constexpr Version kOldestKernel{5, 12, 0, Version::kRelease};
+constexpr sys::Version kOldestKernel{5, 12, 0, sys::Version::kRelease};
 
 struct Namespace {
   const char* file;   // in /proc/self/ns
@@ -44,7 +45,7 @@ void append_word(std::string& list, const std::string& word) {
 Check check_kernel(const Host& host) {
   const std::string release =
       value_after(read_text(host, "proc/sys/kernel/osrelease").value_or(""), "").value_or("");
-  const auto version = parse_version(release);
+  const auto version = sys::parse_version(release);
   if (!version) {
     return {"kernel", Outcome::warn, "its version '" + release + "' is none that we can read",
             "make sure that it is Linux " + kOldestKernel.to_string() + " or later"};
@@ -87,7 +88,7 @@ Check try_namespaces() {
     return {"isolation", Outcome::warn, "not tried: making namespaces needs root",
             "run sudo faas doctor"};
   }
-  const auto result = run_program(
+  const auto result = sys::run_program(
       {"unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--fork", "true"});
   if (!result) {
     return {"isolation", Outcome::warn, "not tried: unshare(1) is not there", "install util-linux"};

@@ -1,5 +1,4 @@
-// How the checks look at the host: its small text files, and programs that are given little time
-// and room to answer. Any thread.
+// How the checks read the host's small text files. Any thread.
 #pragma once
 
 #include <optional>
@@ -13,13 +12,6 @@ namespace cli::doctor {
 
 // A file below the root ("proc/meminfo"); empty if it is not there. Throws std::system_error.
 std::optional<std::string> read_text(const Host& host, std::string_view path);
-
-struct ProgramResult {
-  bool success = false;
-  std::string output;  // of stdout, cut off at a bound
-};
-// Empty if the program is not there or did not end in time. argv[0] is looked up as faasd would.
-std::optional<ProgramResult> run_program(const std::vector<std::string>& argv);
 
 std::vector<std::string> split_lines(std::string_view text);
 std::vector<std::string> split_words(std::string_view text);

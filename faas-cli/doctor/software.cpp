@@ -3,6 +3,7 @@
 #include "faas-cli/answer_json.h"
 #include "faas-cli/doctor/probe.h"
 #include "faas-cli/failure.h"
+#include "oci/sys/program.h"
 
 namespace cli::doctor {
 namespace {
@@ -30,7 +31,7 @@ Check check_daemon(const DaemonClient& client) {
 }
 
 Check check_docker() {
-  const auto result = run_program({"docker", "--version"});
+  const auto result = sys::run_program({"docker", "--version"});
   if (!result || !result->success) {
     return {"docker", Outcome::ok, "not there; faasd does not need it, only `docker save` does",
             ""};

@@ -71,9 +71,7 @@ void sync_directory(const std::filesystem::path& path);
 // Names in a directory without `.` and `..`, unsorted.
 std::vector<std::string> list_directory(const std::filesystem::path& path);
 
-// Raises the soft limit of open files to the hard one: a daemon has a descriptor per connection.
-void raise_file_limit() noexcept;
-// That hard limit: what a child may be given without CAP_SYS_RESOURCE.
+// The hard limit of open files: what a child may be given without CAP_SYS_RESOURCE.
 std::uint64_t file_limit();
 
 // The `user.*` extended attributes of an open file or directory; xattr(7). None where the file

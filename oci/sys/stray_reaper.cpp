@@ -14,6 +14,7 @@ constexpr std::chrono::milliseconds kInterval{2'000};
 }  // namespace
 
 StrayReaper::StrayReaper(EventLoop& loop) : loop_(loop) {
+  become_subreaper();
   timer_ = loop_.after(kInterval, [this] { look(); });
 }
 

@@ -1,5 +1,6 @@
-// Reaps children that nobody waits for: what a runtime that was killed left to us, the subreaper.
-// Looks now and then; whoever owns a child waits for it long before. Loop thread.
+// Makes this process the parent of orphans below it (pidfd.h), and reaps those that nobody waits
+// for: what a runtime that was killed left to us. Looks now and then; whoever owns a child waits
+// for it long before. Make it before the first child. Loop thread.
 #pragma once
 
 #include <sys/types.h>

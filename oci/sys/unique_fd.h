@@ -45,9 +45,10 @@ struct Pipe {
 // pipe2(2), both ends close-on-exec and blocking. Throws std::system_error.
 Pipe make_pipe();
 
-// Makes every descriptor but 0, 1 and 2 close-on-exec: what we were started with is no business of
-// our children. close_range(2).
-void seal_inherited_descriptors() noexcept;
+// For a daemon at its start: makes every descriptor but 0, 1 and 2 close-on-exec (what we were
+// started with is no business of our children, close_range(2)), and raises the soft limit of open
+// files to the hard one (each connection is a descriptor).
+void prepare_descriptor_table() noexcept;
 
 // Sets or clears O_NONBLOCK on the open file description. Throws std::system_error.
 void set_nonblocking(int fd, bool nonblocking);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -36,16 +37,40 @@ class TheDoctor(FaasdTestCase):
         self.assertIn("/nowhere/runc", json.dumps(check))
         self.assertTrue(check["remedy"])
 
-    def test_warns_of_a_runc_with_a_known_hole(self):
-        with tempfile.TemporaryDirectory(prefix="r-") as directory:
-            path = os.path.join(directory, "runc")
-            with open(path, "w", encoding="utf-8") as file:
-                file.write("#!/bin/sh\necho runc version 1.1.5\n")
-            os.chmod(path, 0o755)
-            status, text, _ = doctor("--json", "--runc", path)
+    def runtime(self, answer):
+        """A program that says this of its version."""
+        directory = tempfile.mkdtemp(prefix="r-")
+        self.addCleanup(shutil.rmtree, directory)
+        path = os.path.join(directory, "runc")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\necho {answer}\n")
+        os.chmod(path, 0o755)
+        return path
+
+    def test_E8_a_runc_with_known_holes_is_named_by_the_doctor_and_at_the_start(self):
+        path = self.runtime("runc version 1.1.5")
+        status, text, _ = doctor("--json", "--runc", path)
         self.assertEqual(status, 1)
-        outcomes = {check["name"]: check["outcome"] for check in json.loads(text)["checks"]}
-        self.assertEqual(outcomes["runc CVE-2024-21626"], "fail")
+        checks = {check["name"]: check for check in json.loads(text)["checks"]}
+        self.assertEqual(checks["runc CVE-2024-21626"]["outcome"], "fail")
+        logged = {event["hole"]: event for event in
+                  self.start("--launcher", path).log.find("runtime_hole")}
+        named = {name.removeprefix("runc "): check for name, check in checks.items()
+                 if name.startswith("runc CVE-")}
+        self.assertEqual(sorted(logged), sorted(named))
+        for hole, event in logged.items():
+            self.assertEqual((event["finding"], event["remedy"]),
+                             (named[hole]["finding"], named[hole]["remedy"]))
+            self.assertRegex(event["remedy"], "upgrade runc to .*; until then .*out of reach")
+
+    def test_E8_a_runtime_that_nobody_examined_is_named_at_the_start(self):
+        for answer, word in (("crun version 1.8", "crun version 1.8"),
+                             ("runc version 1.0.3", "cannot run our containers")):
+            holes = self.start("--launcher", self.runtime(answer)).log.find("runtime_hole")
+            self.assertIn(word, holes[0]["finding"])
+        self.assertEqual(
+            self.start("--launcher", self.runtime("runc version 9.0.0")).log.find("runtime_hole"),
+            [])
 
     def test_changes_nothing(self):
         with tempfile.TemporaryDirectory(prefix="s-") as directory:

@@ -47,8 +47,13 @@ class Doctor(CliTest):
         newer = self.examine("--runc", self.runtime("echo runc version 1.3.2"))
         self.assertNotIn("runc CVE-2024-21626", newer)
         self.assertEqual(newer["runc CVE-2025-52881"]["outcome"], "warn")
-        good = self.examine("--runc", self.runtime("echo runc version 1.3.3"))
+        good = self.examine("--runc", self.runtime("echo runc version 1.3.6"))
         self.assertEqual(good["runc holes"]["outcome"], "ok")
+
+    def test_a_runc_that_is_too_old_fails(self):
+        old = self.examine("--runc", self.runtime("echo runc version 1.0.3"))["runc"]
+        self.assertEqual(old["outcome"], "fail")
+        self.assertIn("1.1.0 or later", old["remedy"])
 
     def test_a_missing_or_odd_runtime_is_said(self):
         self.assertEqual(self.examine("--runc", "/nonexistent/runc")["runc"]["outcome"], "fail")

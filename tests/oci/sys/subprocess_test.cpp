@@ -24,7 +24,7 @@ std::string output_of(std::vector<std::string> argv) {
 }  // namespace
 
 TEST_CASE("a child gets the descriptors it was given and no other") {
-  sys::seal_inherited_descriptors();  // of whoever started this test
+  sys::prepare_descriptor_table();  // of whoever started this test
   const sys::Pipe extra = sys::make_pipe();
   // ls itself holds one more: the directory it reads.
   CHECK(output_of({"/bin/ls", "/proc/self/fd"}) == "0\n1\n2\n3\n");

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace cli::doctor {
+namespace sys {
 
 struct Version {
   static constexpr int kRelease = std::numeric_limits<int>::max();
@@ -26,4 +26,4 @@ struct Version {
 // The version at the start of the text; empty if there is none.
 std::optional<Version> parse_version(std::string_view text);
 
-}  // namespace cli::doctor
+}  // namespace sys

@@ -1,8 +1,8 @@
-#include "faas-cli/doctor/version.h"
+#include "oci/sys/version.h"
 
 #include <charconv>
 
-namespace cli::doctor {
+namespace sys {
 namespace {
 
 // Takes a number off the front.
@@ -51,4 +51,4 @@ std::optional<Version> parse_version(std::string_view text) {
   return version;
 }
 
-}  // namespace cli::doctor
+}  // namespace sys

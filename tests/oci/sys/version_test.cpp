@@ -1,9 +1,9 @@
-#include "faas-cli/doctor/version.h"
+#include "oci/sys/version.h"
 
 #include <doctest/doctest.h>
 
-using cli::doctor::parse_version;
-using cli::doctor::Version;
+using sys::parse_version;
+using sys::Version;
 
 TEST_CASE("versions are read as distributions write them") {
   struct Row {
