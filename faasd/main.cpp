@@ -25,9 +25,10 @@ int serve_until_signal(const Options& options) {
   sys::EventLoop loop;
   const sys::StrayReaper strays(loop);
   runtime::RootfsViews views(loop);
-  const sys::CgroupTree cgroups(directories.cgroup_name());
+  const sys::CgroupTree cgroups(directories.cgroup_name(), options.cgroup_driver);
   image::ImageStore images(directories.state(), log);
-  runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root());
+  runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root(),
+                                cgroups.by_systemd());
   runtime::log_runc_holes(options.launcher, log);
   runtime::ConnectBroker broker(directories.broker_socket(), log);
   const function::FunctionStore store(directories.state(), log);

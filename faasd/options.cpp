@@ -10,6 +10,7 @@
 namespace {
 
 struct Words {
+  std::string cgroup_driver = "auto";
   std::string drain_timeout = "30s";
   std::string log_level = "info";
   std::string log_format = "text";
@@ -27,6 +28,8 @@ void add_flags(CLI::App& app, Options& options, Words& words) {
   flag("--subnet", options.subnet, "FAASD_SUBNET", "addresses of functions, the first is .10");
   flag("--function-port", options.function_port, "FAASD_FUNCTION_PORT", "port of every function");
   flag("--launcher", options.launcher, "FAASD_LAUNCHER", "runc, or a path to any OCI runtime");
+  flag("--cgroup-driver", words.cgroup_driver, "FAASD_CGROUP_DRIVER",
+       "who makes cgroups: auto, cgroupfs or systemd");
   flag("--keep-versions", options.keep_versions, "FAASD_KEEP_VERSIONS",
        "versions of a function to go back to, the current one included");
   flag("--drain-timeout", words.drain_timeout, "FAASD_DRAIN_TIMEOUT",
@@ -65,6 +68,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   try {
     app.parse(argc, argv);
     options.drain_timeout = function::parse_duration("drain-timeout", words.drain_timeout, {});
+    options.cgroup_driver = sys::cgroup_driver_from(words.cgroup_driver);
     options.log_level = sys::log_level_from(words.log_level);
     options.log_format = sys::log_format_from(words.log_format);
     check(options);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "oci/sys/cgroup.h"
 #include "oci/sys/log.h"
 
 struct Options {
@@ -18,6 +19,7 @@ struct Options {
   std::string subnet = "127.77.0.0/16";
   std::uint16_t function_port = 80;
   std::string launcher = "runc";
+  sys::CgroupDriver cgroup_driver = sys::CgroupDriver::automatic;
   std::size_t keep_versions = 3;
   std::chrono::milliseconds drain_timeout{30'000};
   sys::LogLevel log_level = sys::LogLevel::info;

@@ -105,6 +105,12 @@ json seccomp(const Container& container) {
   return filter;
 }
 
+// A scope that systemd makes for a container goes even if the kernel killed it for its memory.
+json annotations(const Container& container) {
+  if (container.cgroup_path.starts_with('/')) return json::object();
+  return {{"org.systemd.property.CollectMode", "'inactive-or-failed'"}};
+}
+
 std::string_view key_of(std::string_view entry) {
   return entry.substr(0, entry.find('='));
 }
@@ -144,6 +150,7 @@ json to_oci_spec(const Container& container) {
           {"root", {{"path", container.rootfs.string()}, {"readonly", false}}},
           {"hostname", container.id},
           {"mounts", mounts(container)},
+          {"annotations", annotations(container)},
           {"linux",
            {{"namespaces", namespaces},
             {"uidMappings", id_mappings(container.ids.users)},

@@ -34,7 +34,7 @@ struct Container {
   image::ProcessUser user;
   sys::IdMaps ids;  // who its users and groups are on the host
   Resources resources;
-  std::string cgroup_path;
+  std::string cgroup_path;  // "/…", or "slice:prefix:name" for a scope of systemd's
   // linux.seccomp (seccomp_profile.h): one for all containers. Must be there.
   std::shared_ptr<const nlohmann::json> seccomp;
   std::filesystem::path seccomp_listener;  // who answers what it asks: connect_broker.h

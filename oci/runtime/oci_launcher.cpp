@@ -96,8 +96,9 @@ class OciLaunch : public Launch {
 
 }  // namespace
 
-OciLauncher::OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root)
-    : loop_(loop), program_(std::move(program)), root_(std::move(root)) {
+OciLauncher::OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root,
+                         bool by_systemd)
+    : loop_(loop), program_(std::move(program)), root_(std::move(root)), by_systemd_(by_systemd) {
   sys::make_directory(root_, 0700);
 }
 
@@ -118,6 +119,7 @@ std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {
                   "--bundle",
                   bundle.path().string(),
                   bundle.id()};
+  if (by_systemd_) process.argv.insert(process.argv.begin() + 1, "--systemd-cgroup");
   process.stdout_fd = options.stdout_fd;
   process.stderr_fd = options.stderr_fd;
   return std::make_unique<OciLaunch>(loop_, program_, bundle, process, std::move(options.done));

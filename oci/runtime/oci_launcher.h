@@ -17,15 +17,16 @@ namespace runtime {
 class OciLauncher : public Launcher {
  public:
   // `program` is looked up in PATH if it has no '/'; `root` is where the runtime keeps its state.
-  OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root);
+  // `by_systemd` tells it that the cgroups of its containers are for systemd to make.
+  OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root,
+              bool by_systemd);
 
   std::unique_ptr<Launch> launch(LaunchOptions options) override;
   void sweep(const std::string& id) override;
   std::string_view name() const noexcept override { return program_; }
 
   // Kills runtime processes that a dead daemon left in the middle of a launch; they are known by
-  // our
-  // `--root` in their command line. And names the containers they have state of.
+  // our `--root` in their command line. And names the containers they have state of.
   void kill_orphans() const;
   std::vector<std::string> list() const;
 
@@ -33,6 +34,7 @@ class OciLauncher : public Launcher {
   sys::EventLoop& loop_;
   std::string program_;
   std::filesystem::path root_;
+  bool by_systemd_;
 };
 
 }  // namespace runtime

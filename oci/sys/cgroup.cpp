@@ -13,11 +13,14 @@
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
 #include "oci/sys/pidfd.h"
+#include "oci/sys/program.h"
 
 namespace sys {
 namespace {
 
 constexpr std::size_t kMaxProcFile = 4u << 20;  // /proc and cgroupfs files; far above any real one
+constexpr const char* kScopePrefix = "faasd";   // "faasd-ID.scope"
+constexpr std::string_view kScopeSuffix = ".scope";
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
@@ -79,7 +82,27 @@ std::string claim_delegated_cgroup(const CgroupHierarchy& v2) {
   return own;
 }
 
+// sd_booted(3).
+bool systemd_runs() {
+  return std::filesystem::is_directory("/run/systemd/system");
+}
+
+// Dashes in the name of a slice are levels (systemd.slice(5)): one daemon's would lie in another's,
+// and be stopped with it.
+std::string slice_named(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name + ".slice";
+}
+
 }  // namespace
+
+CgroupDriver cgroup_driver_from(std::string_view word) {
+  if (word == "auto") return CgroupDriver::automatic;
+  if (word == "cgroupfs") return CgroupDriver::cgroupfs;
+  if (word == "systemd") return CgroupDriver::systemd;
+  throw Refused(Refusal::invalid, "bad_option",
+                "the cgroup driver is auto, cgroupfs or systemd, not '" + std::string(word) + "'");
+}
 
 bool CgroupHierarchy::has(std::string_view controller) const {
   return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
@@ -119,7 +142,7 @@ std::optional<std::uint64_t> number_in(std::string_view text, std::string_view k
   return std::nullopt;
 }
 
-CgroupTree::CgroupTree(const std::string& name)
+CgroupTree::CgroupTree(const std::string& name, CgroupDriver driver)
     : hierarchies_(parse_cgroup_mounts(read_file("/proc/self/mountinfo", kMaxProcFile))) {
   if (hierarchies_.empty()) {
     throw Refused(
@@ -133,7 +156,15 @@ CgroupTree::CgroupTree(const std::string& name)
                        [&](const CgroupHierarchy& h) { return h.has(controller); });
   };
   v2_counts_ = !in_v1("cpuacct") || !in_v1("memory");
-  parent_ = (pure_v2 ? claim_delegated_cgroup(hierarchies_.front()) : "") + "/" + name;
+  if (driver == CgroupDriver::systemd && !systemd_runs()) {
+    throw Refused(Refusal::invalid, "no_systemd",
+                  "--cgroup-driver systemd needs systemd as PID 1; leave the option away");
+  }
+  const bool may_claim = pure_v2 && driver != CgroupDriver::systemd;
+  const std::string delegated = may_claim ? claim_delegated_cgroup(hierarchies_.front()) : "";
+  const bool automatic = driver == CgroupDriver::automatic && delegated.empty() && systemd_runs();
+  if (driver == CgroupDriver::systemd || automatic) slice_ = slice_named(name);
+  parent_ = delegated + "/" + (by_systemd() ? slice_ : name);
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
     const char* file = hierarchy.v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
     // v2 shows the file in every cgroup but the root; any child of the root will do.
@@ -149,12 +180,26 @@ CgroupTree::~CgroupTree() {
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
     ::rmdir((hierarchy.mount_point / parent_.substr(1)).c_str());
   }
+  if (by_systemd()) run_program({"systemctl", "stop", "--quiet", slice_});
+}
+
+std::string CgroupTree::directory_name(const std::string& id) const {
+  return by_systemd() ? kScopePrefix + ("-" + id) + std::string(kScopeSuffix) : id;
+}
+
+std::string CgroupTree::path_of(const std::string& id) const {
+  return by_systemd() ? slice_ + ":" + kScopePrefix + ":" + id : parent_ + "/" + id;
+}
+
+std::filesystem::path CgroupTree::directory_in(const CgroupHierarchy& hierarchy,
+                                               const std::string& id) const {
+  return hierarchy.mount_point / parent_.substr(1) / directory_name(id);
 }
 
 std::vector<std::filesystem::path> CgroupTree::directories_of(const std::string& id) const {
   std::vector<std::filesystem::path> directories;
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
-    directories.push_back(hierarchy.mount_point / path_of(id).substr(1));
+    directories.push_back(directory_in(hierarchy, id));
   }
   return directories;
 }
@@ -178,7 +223,7 @@ CgroupUsage CgroupTree::usage(const std::string& id) const {
     const bool counts_cpu = hierarchy.has("cpuacct");
     const bool counts_memory = hierarchy.has("memory");
     if (!(hierarchy.v2 && v2_counts_) && !counts_cpu && !counts_memory) continue;
-    const std::filesystem::path directory = hierarchy.mount_point / path_of(id).substr(1);
+    const std::filesystem::path directory = directory_in(hierarchy, id);
     if (hierarchy.v2) {
       const auto spent_us = read_number(directory / "cpu.stat", "usage_usec");
       if (spent_us && !usage.cpu) usage.cpu = microseconds(*spent_us);
@@ -216,13 +261,23 @@ bool CgroupTree::remove(const std::string& id) const {
   return gone;
 }
 
+std::optional<std::string> CgroupTree::id_of(std::string_view name) const {
+  if (!by_systemd()) return std::string(name);
+  const std::string prefix = kScopePrefix + std::string("-");
+  if (!name.starts_with(prefix) || !name.ends_with(kScopeSuffix)) return std::nullopt;
+  name.remove_prefix(prefix.size());
+  name.remove_suffix(kScopeSuffix.size());
+  return std::string(name);
+}
+
 std::vector<std::string> CgroupTree::list() const {
   std::set<std::string> ids;
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
     const std::filesystem::path parent = hierarchy.mount_point / parent_.substr(1);
     if (!std::filesystem::is_directory(parent)) continue;
     for (const std::string& name : list_directory(parent)) {
-      if (std::filesystem::is_directory(parent / name)) ids.insert(name);
+      if (!std::filesystem::is_directory(parent / name)) continue;
+      if (const std::optional<std::string> id = id_of(name)) ids.insert(*id);
     }
   }
   return {ids.begin(), ids.end()};

@@ -2,6 +2,11 @@
 // runtime makes them; we say where, look into them, empty and remove them. cgroups(7),
 // cgroup-v2.rst. One subtree per daemon, named after it, holds all of its instances and nothing
 // else. Any thread.
+//
+// Who makes them is the driver. `cgroupfs`: the runtime itself, in a subtree that is ours: below
+// the cgroup that systemd delegated to us, or at the top where there is no systemd. `systemd`: the
+// runtime asks systemd for a scope per instance, in a slice per daemon, because nobody else may
+// write where systemd rules (systemd.io/CGROUP_DELEGATION); it costs a launch some milliseconds.
 #pragma once
 
 #include <sys/types.h>
@@ -39,20 +44,31 @@ struct CgroupUsage {
 // The number behind `key` in lines of "key number", as cpu.stat and memory.events have them.
 std::optional<std::uint64_t> number_in(std::string_view text, std::string_view key);
 
+enum class CgroupDriver {
+  automatic,  // systemd, if it is PID 1 and has delegated nothing to us
+  cgroupfs,
+  systemd,
+};
+// "auto", "cgroupfs", "systemd"; throws Refused(invalid, "bad_option").
+CgroupDriver cgroup_driver_from(std::string_view word);
+
 class CgroupTree {
  public:
   // `name` is the directory below the root of every hierarchy ("faasd"). On a host with only v2 and
   // a cgroup that was delegated to us (systemd: Delegate=yes) it lies in there, and this process
   // moves into a leaf, because a v2 cgroup has either processes or children with controllers.
-  // Throws std::system_error; Refused(failed, "no_cgroups") if no hierarchy is mounted.
-  explicit CgroupTree(const std::string& name);
-  // Removes the subtree, if it is empty.
+  // Throws std::system_error; Refused(failed, "no_cgroups") if no hierarchy is mounted,
+  // Refused(invalid, "no_systemd") if the systemd driver is asked for and PID 1 is another.
+  CgroupTree(const std::string& name, CgroupDriver driver);
+  // Removes the subtree, if it is empty; the slice, with all that is in it.
   ~CgroupTree();
   CgroupTree(const CgroupTree&) = delete;
   CgroupTree& operator=(const CgroupTree&) = delete;
 
   // What goes into the runtime spec as linux.cgroupsPath.
-  std::string path_of(const std::string& id) const { return parent_ + "/" + id; }
+  std::string path_of(const std::string& id) const;
+  // The runtime has to be told which driver the path is meant for.
+  bool by_systemd() const noexcept { return !slice_.empty(); }
 
   // True if swap is accounted for, so that a limit for it may be set.
   bool limits_swap() const noexcept { return limits_swap_; }
@@ -70,10 +86,14 @@ class CgroupTree {
   std::vector<std::string> list() const;
 
  private:
+  std::string directory_name(const std::string& id) const;
+  std::optional<std::string> id_of(std::string_view name) const;  // the way back
+  std::filesystem::path directory_in(const CgroupHierarchy& hierarchy, const std::string& id) const;
   std::vector<std::filesystem::path> directories_of(const std::string& id) const;
 
   std::vector<CgroupHierarchy> hierarchies_;
   std::string parent_;  // "/faasd", from the root of the hierarchies
+  std::string slice_;   // "faasd.slice" if systemd makes them
   bool limits_swap_ = false;
   bool v2_counts_ = false;  // processor time, or memory, in the v2 hierarchy
 };

@@ -92,6 +92,15 @@ TEST_CASE("limits of a process are its own, and cannot be raised") {
     {"type": "RLIMIT_CORE", "hard": 0, "soft": 0}])"));
 }
 
+TEST_CASE("a scope of systemd's is collected, whatever its container ended with") {
+  runtime::Container container = example();
+  container.cgroup_path = "/faasd/x";
+  CHECK(runtime::to_oci_spec(container)["annotations"].empty());
+  container.cgroup_path = "faasd.slice:faasd:x";
+  CHECK(runtime::to_oci_spec(container)["annotations"]["org.systemd.property.CollectMode"] ==
+        "'inactive-or-failed'");
+}
+
 TEST_CASE("limits become the runtime's numbers") {
   const nlohmann::json resources = runtime::to_oci_spec(example())["linux"]["resources"];
   CHECK(resources["memory"]["limit"] == (64U << 20));

@@ -23,7 +23,7 @@ TEST_CASE("the hierarchies of v1, hybrid and v2 hosts are read from mountinfo") 
 }
 
 TEST_CASE("an instance that has no cgroup has no members and is removed already") {
-  const sys::CgroupTree tree("faasd-unit-test");
+  const sys::CgroupTree tree("faasd-unit-test", sys::CgroupDriver::cgroupfs);
   CHECK(tree.members("nobody").empty());
   CHECK(tree.remove("nobody"));
   const auto ids = tree.list();
@@ -47,7 +47,8 @@ TEST_CASE("the numbers of cpu.stat, memory.events and memory.oom_control are fou
 }
 
 TEST_CASE("an instance that has no cgroup has cost nothing that anybody knows") {
-  const sys::CgroupUsage usage = sys::CgroupTree("faasd-unit-test").usage("nobody");
+  const sys::CgroupUsage usage =
+      sys::CgroupTree("faasd-unit-test", sys::CgroupDriver::cgroupfs).usage("nobody");
   CHECK_FALSE(usage.cpu);
   CHECK_FALSE(usage.memory_peak_bytes);
   CHECK(usage.oom_kills == 0);
