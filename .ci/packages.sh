@@ -4,7 +4,8 @@
 # What builds and runs faasd.
 build_packages=(
   build-essential ccache cmake curl doctest-dev libarchive-dev libcli11-dev libcpp-httplib-dev
-  libseccomp-dev libspdlog-dev libssl-dev ninja-build nlohmann-json3-dev pkg-config python3 runc
+  libseccomp-dev libspdlog-dev libssl-dev ninja-build nlohmann-json3-dev pkg-config python3
+  python3-yaml runc
   zlib1g-dev
 )
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "faasd/api/functions_json.h"
+#include "faasd/api/openapi.h"
 
 namespace api {
 namespace {
@@ -27,7 +28,8 @@ constexpr const char* kVersions = "/versions";
 constexpr const char* kRollback = "/rollback";
 
 // What is told there is worth no token.
-constexpr std::array<std::string_view, 3> kOpenPaths = {"/healthz", "/readyz", "/version"};
+constexpr std::array<std::string_view, 4> kOpenPaths = {"/healthz", "/readyz", "/version",
+                                                        "/openapi.json"};
 
 // The options that may stand more than once in a query; of the others a second one is a mistake.
 constexpr std::string_view kRepeatable = "env";
@@ -196,6 +198,9 @@ void Routes::add_open_routes() {
   });
   router_.on_get("/version", [](const Asked&, Answer& answer) {
     set_json(answer, 200, {{"name", "faasd"}, {"version", FAASD_VERSION}, {"api", "v1"}});
+  });
+  router_.on_get("/openapi.json", [](const Asked&, Answer& answer) {
+    answer.set_content(kOpenApi.data(), kOpenApi.size(), "application/json");
   });
 }
 
