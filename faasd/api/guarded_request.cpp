@@ -58,6 +58,7 @@ std::string decoded_path(const Target& target) {
 
 bool read(int fd, sys::Deadline deadline, const Admission& admit, GuardedRequest& request) {
   request.peer = identify_peer(fd);
+  if (request.peer.uid) request.caller = "uid:" + std::to_string(*request.peer.uid);
   const std::string head = read_head(fd, deadline, request.body_start);
   if (head.empty()) return false;
   request.head = parse_head(head);

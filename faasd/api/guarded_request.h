@@ -26,7 +26,7 @@ struct GuardedRequest {
   std::string body_start;  // what arrived with the head
   bool wants_continue = false;
   Peer peer;
-  std::string caller = "unknown";
+  std::string caller = "unknown";    // who is refused is named too, if the kernel knows
   std::optional<HttpError> refusal;  // then the rest is what was known when it was refused
 };
 

@@ -1,4 +1,4 @@
-"""Who may call the control API: by the kernel's word for local callers, else by a token."""
+"""Who may call the control API: by the kernel for local callers, else by a token (A1, A2, A5)."""
 
 import json
 import os
@@ -31,10 +31,11 @@ except OSError as error:
 """
 
 
-def call_as(uid, kind, where, method="GET", path="/api/list", token="", headers=None):
+def call_as(uid, kind, where, method="GET", path="/api/list", token="", headers=None, prefix=()):
     headers = {**(headers or {}), **({"Authorization": "Bearer " + token} if token else {})}
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", CALLER, str(uid), kind, where, method,
-                           path, json.dumps(headers)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*prefix, sys.executable, "-I", "-S", "-c", CALLER, str(uid), kind, where,
+                           method, path, json.dumps(headers)], capture_output=True, text=True,
+                          timeout=60)
     if done.returncode != 0:
         raise AssertionError(done.stderr)
     return json.loads(done.stdout)
@@ -57,7 +58,7 @@ class TheUnixSocket(FaasdTestCase):
         faasd = self.start()
         self.assertEqual(call_as(0, "unix", faasd.socket)["status"], 200)
 
-    def test_is_closed_to_another_uid_by_its_mode(self):
+    def test_A1_is_closed_to_another_uid_by_its_mode(self):
         faasd = self.start()
         for directory in (faasd.directory, os.path.dirname(faasd.directory)):
             os.chmod(directory, 0o755)  # so that only the daemon's own modes decide
@@ -67,7 +68,7 @@ class TheUnixSocket(FaasdTestCase):
         faasd = self.start()
         self.assertEqual(os.stat(faasd.socket).st_mode & 0o777, 0o660)
 
-    def test_asks_the_kernel_even_where_the_mode_lets_a_caller_in(self):
+    def test_A1_asks_the_kernel_even_where_the_mode_lets_a_caller_in(self):
         faasd = self.start()
         for directory in (os.path.dirname(faasd.directory), faasd.directory, faasd.run_dir):
             os.chmod(directory, 0o755)
@@ -80,7 +81,7 @@ class LoopbackTcp(TokenTestCase):
         faasd = self.start()
         self.assertEqual(call_as(0, "tcp", faasd.listen)["status"], 200)
 
-    def test_refuses_another_uid_with_403_and_changes_nothing(self):
+    def test_A2_refuses_another_uid_with_403_and_changes_nothing(self):
         faasd = self.start()
         faasd.deploy("hello")
         for method, path in (("GET", "/api/list"), ("DELETE", "/v1/functions/hello"),
@@ -91,18 +92,18 @@ class LoopbackTcp(TokenTestCase):
                 self.assertIn("code", json.loads(answer["body"]))
         self.assertEqual(list(faasd.api("GET", "/api/list")[2]), ["hello"])
 
-    def test_takes_the_right_token_from_another_uid(self):
+    def test_A2_takes_the_right_token_from_another_uid(self):
         faasd = self.start("--token-file", self.token_file())
         answers = {token: call_as(NOBODY, "tcp", faasd.listen, token=token)["status"]
                    for token in (self.TOKEN, "wrong", self.TOKEN + "x", self.TOKEN[:-1])}
         self.assertEqual(answers, {self.TOKEN: 200, "wrong": 401, self.TOKEN + "x": 401,
                                    self.TOKEN[:-1]: 401})
 
-    def test_asks_another_uid_for_a_token_where_one_is_set(self):
+    def test_A2_asks_another_uid_for_a_token_where_one_is_set(self):
         faasd = self.start("--token-file", self.token_file())
         self.assertIn(call_as(NOBODY, "tcp", faasd.listen)["status"], (401, 403))
 
-    def test_refuses_a_large_body_before_it_is_read(self):
+    def test_A5_refuses_a_large_body_before_it_is_read(self):
         # A caller without right is not worth a byte of disk: its answer comes although it announced
         # 10 GiB and sent none of them.
         faasd = self.start()
@@ -120,14 +121,20 @@ class AnAddressThatIsNotLoopback(TokenTestCase):
         faasd.expected_status = status
         return status, faasd.log.tail()
 
-    def test_needs_a_token_file(self):
+    def test_A2_needs_a_token_file(self):
         status, log = self.run_refused("--listen", "0.0.0.0:0")
         self.assertNotEqual(status, 0)
         self.assertIn("--token-file", log)
 
-    def test_starts_with_one(self):
-        self.start("--listen", "0.0.0.0:0", "--token-file", self.token_file(),
-                   prefix=("unshare", "-n"))
+    def test_A2_asks_everybody_for_the_token_root_too(self):
+        faasd = self.start("--listen", "0.0.0.0:0", "--subnet", "10.62.0.0/24", "--token-file",
+                           self.token_file(), prefix=("unshare", "-n"))
+        address = faasd.deploy("hello")  # its function gives that namespace an address
+        where = f"{address}:{faasd.listen.rpartition(':')[2]}"
+        inside = ("nsenter", "-t", str(faasd.process.pid), "-n")
+        answers = {token: call_as(0, "tcp", where, token=token, prefix=inside)["status"]
+                   for token in ("", "wrong", self.TOKEN)}
+        self.assertEqual(answers, {"": 401, "wrong": 401, self.TOKEN: 200})
 
     def test_refuses_an_empty_token_file(self):
         status, log = self.run_refused("--listen", "0.0.0.0:0", "--token-file",
@@ -142,7 +149,7 @@ class AnAddressThatIsNotLoopback(TokenTestCase):
 
 
 class TheDirectories(FaasdTestCase):
-    def test_of_state_and_bundles_are_closed_to_others(self):
+    def test_S2_of_state_and_bundles_are_closed_to_others(self):
         faasd = self.start()
         faasd.deploy("hello", HELLO_TAR)
         self.assertEqual(os.stat(faasd.state_dir).st_mode & 0o077, 0)

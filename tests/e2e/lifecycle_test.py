@@ -97,7 +97,7 @@ class ASecondDaemon(FaasdTestCase):
 
 
 class Sigterm(FaasdTestCase):
-    def test_lets_running_ones_finish_refuses_new_ones_and_exits_0(self):
+    def test_K10_lets_running_ones_finish_refuses_new_ones_and_exits_0(self):
         faasd = self.start()
         address = faasd.deploy("hello")
         with connect(address) as held:
@@ -120,7 +120,7 @@ class Sigterm(FaasdTestCase):
             except ConnectionResetError:
                 pass
 
-    def test_under_load_exits_0_and_leaves_nothing(self):
+    def test_K10_under_load_exits_0_and_leaves_nothing(self):
         faasd = self.start()
         address = faasd.deploy("hello")
         answers = []
@@ -188,7 +188,7 @@ class ARestart(FaasdTestCase):
         self.assertEqual(curl(two).status, 200)
         self.assertEqual(list(second.api("GET", "/api/list")[2]), ["two"])
 
-    def test_with_a_corrupt_function_file_sets_it_aside_and_names_it(self):
+    def test_K6_with_a_corrupt_function_file_sets_it_aside_and_names_it(self):
         first = self.start()
         good, bad = first.deploy("good"), first.deploy("bad")
         first.stop()
@@ -224,7 +224,7 @@ class ARestart(FaasdTestCase):
 
 
 class AKill9(FaasdTestCase):
-    def test_leaves_nothing_that_the_next_start_does_not_remove(self):
+    def test_K2_leaves_nothing_that_the_next_start_does_not_remove(self):
         first = self.start()
         address = first.deploy("hello")
         held = [connect(address) for _ in range(3)]

@@ -149,7 +149,7 @@ TEST_CASE("Hosts that no attacker can own are taken") {
   CHECK(verdict(attestor, kRootTcp, {{"sec-fetch-site", "none"}}) == "uid:0");
 }
 
-TEST_CASE("secrets are equal only as a whole") {
+TEST_CASE("A2: secrets are equal only as a whole") {
   CHECK(api::equal_secrets(kToken, kToken));
   CHECK_FALSE(api::equal_secrets("", kToken));
   CHECK_FALSE(api::equal_secrets(kToken, ""));

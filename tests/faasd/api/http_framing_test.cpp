@@ -74,7 +74,7 @@ TEST_CASE("HTTP/1.0 needs no Host") {
   CHECK(refusal("GET / HTTP/1.0\r\n\r\n") == 0);
 }
 
-TEST_CASE("a head that two parsers could read differently is refused") {
+TEST_CASE("P1, P4: a head that two parsers could read differently is refused") {
   using namespace std::string_literals;
   const std::vector<std::pair<std::string, int>> rows = {
       // The request line.
@@ -187,7 +187,7 @@ TEST_CASE("bytes behind the last chunk are left alone") {
   CHECK(input == "GET / HTTP/1.1");
 }
 
-TEST_CASE("a chunk that is written in any but the one way is refused") {
+TEST_CASE("P3: a chunk that is written in any but the one way is refused") {
   for (const char* body :
        {"0x10\r\n", "1_0\r\n", "+1\r\na\r\n", "-1\r\n", " 1\r\na\r\n", "1 \r\na\r\n", "\r\n",
         "g\r\n", "1;a=b\r\nx\r\n", "1\na\n", "1\r\nab\r\n", "1\r\na\n", "1\r\na\rX",

@@ -246,7 +246,7 @@ TEST_CASE("a client that expects 100 gets it when the body is wanted, and not wh
   CHECK(status_of_answer(api_test::receive_until(refused.get(), "\r\n\r\n")) == 403);
 }
 
-TEST_CASE("a head that does not come ends in 408, and others are served meanwhile") {
+TEST_CASE("P5: a head that does not come ends in 408, and others are served meanwhile") {
   api::ServerOptions options = patient();
   options.times.head = kShort;
   const Served served(count_body, options);
@@ -256,7 +256,7 @@ TEST_CASE("a head that does not come ends in 408, and others are served meanwhil
   CHECK(status_of_answer(api_test::receive_all(slow.get())) == 408);
 }
 
-TEST_CASE("a body that stops coming ends in 408") {
+TEST_CASE("P5: a body that stops coming ends in 408") {
   api::ServerOptions options = patient();
   options.times.body_idle = kShort;
   const Served served(count_body, options);

@@ -87,7 +87,7 @@ TEST_CASE("the interface of the earlier daemon works") {
   CHECK(status_of_answer(daemon.ask("POST", "/api/new", "", "tarball")) == 400);
 }
 
-TEST_CASE("a bad name is 400, and nothing is touched") {
+TEST_CASE("A4: a bad name is 400, and nothing is touched") {
   if (!is_root()) return;
   const Daemon daemon;
   for (const std::string& name :
@@ -199,7 +199,7 @@ TEST_CASE("nothing is changed before the daemon is ready") {
   CHECK(daemon.op.begun == 0);
 }
 
-TEST_CASE("another uid is refused before a byte of its body is read") {
+TEST_CASE("A5: another uid is refused before a byte of its body is read") {
   if (!is_root()) return;
   const Daemon daemon;
   as_nobody([&] {
@@ -248,7 +248,7 @@ TEST_CASE("a web page cannot use the rights of the user who looks at it") {
   CHECK(ask("GET /v1/functions HTTP/1.1\r\nHost: evil.example:8080\r\n\r\n") == 403);
 }
 
-TEST_CASE("everything that was to change something leaves one line, and nothing forges another") {
+TEST_CASE("A6: what was to change something leaves one line, and nothing forges another") {
   if (!is_root()) return;
   const api_test::TemporaryDirectory directory;
   const std::filesystem::path file = directory.path() / "stderr";
