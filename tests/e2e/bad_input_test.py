@@ -106,14 +106,14 @@ class ABadUpload(FaasdTestCase):
                              + body)
             self.assert_nothing_changed()
 
-    def test_name_is_refused_before_the_body_and_touches_nothing(self):
+    def test_A4_name_is_refused_before_the_body_and_touches_nothing(self):
         names = ("", "/", "a/b", "../x", "..", ".", "A", "-a", "a-", "a" * 65, "a b", "é", "a\0",
                  "a%2fb")
         for name in names:
             with self.subTest(name=name):
                 path = "/v1/functions/" + urllib.parse.quote(name, safe="")
                 status, _, body = self.faasd.api("PUT", path, b"never looked at")
-                self.assertIn(status, (400, 404, 405) if name in ("", "/") else (400,), body)
+                self.assertEqual(status, 400, body)
                 done = self.faasd.faas("new", name.replace("\0", "\x01"), input=b"x")
                 self.assertIn(done.returncode, (1, 2), done.stderr)
         status, _, body = self.faasd.api("POST", "/api/new", b"x", {"X-Image-Name": "../../etc"})
@@ -193,8 +193,8 @@ class ABadHandler(FaasdTestCase):
                 self.faasd.log.wait_for("receipt", **fields)
                 self.faasd.wait_for_footprint(before)
 
-    def test_that_connects_twice_or_sends_garbage_or_descriptors_harms_nobody(self):
-        for words in (("connect-twice",), ("garbage", "64"), ("send-fds",)):
+    def test_that_connects_twice_or_sends_garbage_harms_nobody(self):
+        for words in (("connect-twice",), ("garbage", "64")):
             with self.subTest(behaviour=words):
                 address = self.deploy(*words)
                 curl(address)
@@ -217,21 +217,6 @@ class ABadHandler(FaasdTestCase):
             self.faasd.log.wait_for("receipt", function="bad", outcome="timeout")
             self.assertEqual(curl(other).status, 200)
             sock.sendall(b"still here")
-
-    def test_that_leaves_a_daemon_behind_does_not_keep_it(self):
-        address = self.deploy("fork-and-linger")
-        before = self.faasd.idle_footprint()
-        self.assertEqual(curl(address).status, 200)
-        self.faasd.wait_for_footprint(before)
-
-    def test_that_floods_its_output_harms_nobody(self):
-        address = self.deploy("flood-stdout", "64", timeout="60s")
-        self.assertEqual(curl(address).status, 200)
-        before = machine.resident_bytes(self.faasd.process.pid)
-        for _ in range(3):
-            self.assertEqual(curl(address).status, 200)
-        self.assertLess(machine.resident_bytes(self.faasd.process.pid), before + (16 << 20))
-        self.assertLess(sum(len(line) for line in self.faasd.log.raw), 8 << 20)
 
     def test_output_is_found_in_the_log_with_its_instance(self):
         address = self.deploy("stderr-lines", "3")
@@ -275,24 +260,24 @@ class ABadRuntime(FaasdTestCase):
         faasd.log.wait_for("receipt", outcome="launch_failed")
         faasd.wait_for_footprint(before)
 
-    def test_that_fails_is_a_502_and_its_words_are_in_the_log(self):
+    def test_K9_that_fails_is_a_502_and_its_words_are_in_the_log(self):
         with self.runtime(self.RUN.format("echo no container today >&2; exit 137")) as path:
             faasd = self.start("--launcher", path)
             self.assert_502(faasd, faasd.deploy("hello"))
             self.assertEqual([line["text"] for line in faasd.function_log("hello")],
                              ["no container today"])
 
-    def test_that_is_killed_is_a_502(self):
+    def test_K9_that_is_killed_is_a_502(self):
         with self.runtime(self.RUN.format("kill -9 $$")) as path:
             faasd = self.start("--launcher", path)
             self.assert_502(faasd, faasd.deploy("hello"))
 
-    def test_that_says_it_did_and_did_not_is_a_502(self):
+    def test_K9_that_says_it_did_and_did_not_is_a_502(self):
         with self.runtime(self.RUN.format("exit 0")) as path:
             faasd = self.start("--launcher", path)
             self.assert_502(faasd, faasd.deploy("hello"))
 
-    def test_that_hangs_is_ended_with_its_request(self):
+    def test_K9_that_hangs_is_ended_with_its_request(self):
         with self.runtime(self.RUN.format("read never </dev/zero; while :; do :; done")) as path:
             faasd = self.start("--launcher", path)
             address = faasd.deploy("hello", HELLO_TAR, "--timeout", "2s")
@@ -301,7 +286,7 @@ class ABadRuntime(FaasdTestCase):
             self.assertIn(reply.status, (502, 504), reply)
             faasd.wait_for_footprint(before)
 
-    def test_that_goes_missing_is_a_502_and_works_again_when_it_is_back(self):
+    def test_K9_that_goes_missing_is_a_502_and_works_again_when_it_is_back(self):
         with self.runtime('exec runc "$@"\n') as path:
             faasd = self.start("--launcher", path)
             address = faasd.deploy("hello")

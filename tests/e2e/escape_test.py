@@ -1,13 +1,18 @@
-"""Ways out of a container, row by row of the table of what must be true (E2, E4, N1, N4, N5)."""
+"""Ways out of a container, row by row of the table of what must be true (E1 to E7, N1 to N7)."""
 
 import contextlib
+import hashlib
 import os
+import shutil
 import socket
+import subprocess
+import tempfile
 import threading
 import unittest
 
 import images
-from faasd_process import FaasdTestCase, curl
+import machine
+from faasd_process import PATH, FaasdTestCase, curl
 
 ELSEWHERE = ("198.51.100.1", "2001:db8::1")  # RFC 5737, RFC 3849: nobody has them
 RESOLVER = "127.0.0.53"
@@ -51,6 +56,62 @@ class EscapeTestCase(FaasdTestCase):
         return curl(address).json()
 
 
+class TheRuntime(EscapeTestCase):
+    """A copy of runc: never is the machine's own at stake."""
+
+    # The first line of a script, and the command: each so that the runtime would start itself.
+    COMMANDS = (
+        *((f"#!{interpreter}", [command])
+          for interpreter in ("/proc/self/exe", "/proc/self/exe init", "/proc/1/exe",
+                              "/proc/thread-self/exe", "/proc/self/fd/5", "/proc/self/fd/6",
+                              "/p/self/exe")
+          for command in ("/handler", "/script")),
+        ("", ["/linked"]), ("", ["/proc/self/exe"]), ("", ["/proc/1/exe", "init"]),
+        ("", ["/misbehave", "rewrite"]),
+    )
+
+    def copy_of_runc(self):
+        directory = tempfile.mkdtemp(prefix="r-")
+        self.addCleanup(shutil.rmtree, directory)
+        return shutil.copy(shutil.which("runc", path=PATH), directory)
+
+    @staticmethod
+    def state_of(program):
+        status = os.stat(program)
+        with open(program, "rb") as file:
+            return (hashlib.sha256(file.read()).hexdigest(), status.st_size, status.st_mode,
+                    status.st_uid, status.st_mtime_ns, status.st_ctime_ns)
+
+    def shared_libraries(self, program):
+        """Of a program that is linked with any: their names on this machine."""
+        done = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+        words = [word for line in done.stdout.splitlines() for word in line.split()]
+        return [word for word in words if word.startswith("/")] if done.returncode == 0 else []
+
+    def test_E1_cannot_be_rewritten_by_what_it_starts(self):
+        runc = self.copy_of_runc()
+        libraries = self.shared_libraries(runc)
+        before = self.state_of(runc)
+        faasd = self.start("--launcher", runc)
+        good = faasd.deploy("hello")
+        loaded = []
+        for number, (script, command) in enumerate(self.COMMANDS):
+            with self.subTest(script=script, command=command):
+                name = f"hostile{number}"
+                image = images.hostile_to_runtime(script + "\n", libraries, Entrypoint=command)
+                done = faasd.faas("new", name, "--timeout", "10s", input=image)
+                if done.returncode == 0:
+                    self.assertEqual(curl(faasd.ip(name)).json()["code"], "launch_failed")
+                    lines = [line["text"] for line in faasd.function_log(name)]
+                    loaded += [line for line in lines if line == "loaded into the runtime"]
+                    done = [line for line in lines if line.endswith((": done", ": written"))]
+                    self.assertEqual(done, [])
+                self.assertEqual(self.state_of(runc), before)
+                self.assertEqual(curl(good).status, 200)
+        if libraries:  # else there is nothing in it that an image could replace
+            self.assertGreater(len(loaded), 0, "no attack got as far as it can")
+
+
 class TheRoot(EscapeTestCase):
     def test_E2_is_where_every_path_upwards_ends(self):
         ways = self.look(self.start())["ways_out"]
@@ -65,6 +126,68 @@ class TheRoot(EscapeTestCase):
                      "/sys/kernel/uevent_helper", "/sys/fs/cgroup/release_agent",
                      "/sys/fs/cgroup/memory/release_agent", "/sys/power/state"):
             self.assertIn(writes[path], ("EROFS", "EACCES", "ENOENT", "EPERM"), path)
+
+
+class Canary:
+    """A directory of the host, open to everybody, in which nothing may ever be done."""
+
+    def __init__(self, case):
+        self.path = tempfile.mkdtemp(prefix="c-")
+        case.addCleanup(shutil.rmtree, self.path)
+        os.chmod(self.path, 0o777)  # so that no mode is what protects it
+        with open(os.path.join(self.path, "file"), "w", encoding="ascii") as file:
+            file.write("canary")
+        self.socket = os.path.join(self.path, "socket")
+        self.service = case.service(socket.AF_UNIX, self.socket)
+        os.chmod(self.socket, 0o777)
+        self.watch = case.enterContext(machine.Watch(self.path))
+
+
+class Links(EscapeTestCase):
+    def places(self, canary):
+        """Links of every kind to the canary, and what the host would do if it followed them."""
+        ways = {
+            "absolute": canary, "relative": "../" * 12 + canary[1:],
+            "root": "/proc/1/root" + canary, "self": "/proc/self/root" + canary,
+            "thread": "/proc/thread-self/root" + canary, "cwd": "/proc/1/cwd" + canary,
+            "chain": "/tmp/absolute", "shm": "/dev/shm/to", "loop": "/tmp/loop",
+        }
+        targets = [f"link:/dev/shm/to={canary}"]
+        for name, target in ways.items():
+            place = f"/tmp/{name}"
+            targets += [f"link:{place}={target}", f"unix:{place}/socket", f"bind:{place}/made"]
+        for straight in (canary, "/proc/1/root" + canary, "/proc/self/cwd" + canary,
+                         "/proc/self/fd/1" + canary):
+            targets += [f"unix:{straight}/socket", f"bind:{straight}/made"]
+        # Where a careless host would look for something of its own.
+        for place in ("/tmp/control.sock", "/dev/shm/faasd.sock", "/tmp/config.json", "/tmp/pid"):
+            targets += [f"link:{place}={canary}/file"]
+        targets += [f"link:/tmp/direct={canary}/socket", "unix:/tmp/direct", "bind:/tmp/direct"]
+        return targets
+
+    def test_E7_of_a_container_are_never_followed_by_the_host(self):
+        canary = Canary(self)
+        faasd = self.start()
+        targets = self.places(canary.path)
+        seen = self.look(faasd, *targets)["targets"]
+        self.assertEqual(list(seen), targets)
+        for target, result in seen.items():
+            if target.startswith("link:"):
+                self.assertEqual(result, "ok", target)
+            else:
+                self.assertIn(result, ("ENOENT", "ELOOP", "ENOTDIR", "EACCES", "EADDRINUSE"),
+                              target)
+        # And not when its time is over and its socket is taken back, nor by what looks at it.
+        address = faasd.deploy("probe", images.probe(*targets, "hang:"), "--timeout", "2s")
+        self.assertEqual(curl(address).status, 504)
+        for words in (("describe", "probe"), ("logs", "probe"), ("receipts", "probe"), ("gc",),
+                      ("rm", "probe")):
+            faasd.faas(*words, check=True)
+        self.assertEqual(faasd.stop(), 0)
+        self.assertEqual(canary.watch.events(), [])
+        self.assertEqual(canary.service.hits, 0)
+        self.assertEqual(sorted(os.listdir(canary.path)), ["file", "socket"])
+        self.assertIn("close", {event for event, _ in canary.watch.events()})  # of that look
 
 
 class TheNetwork(EscapeTestCase):
@@ -111,6 +234,17 @@ class TheNetwork(EscapeTestCase):
         seen = self.look(self.start(), f"unix:@{name}")["targets"]
         self.assert_unreachable(seen, NOBODY_THERE)
         self.assertEqual(service.hits, 0)
+
+    def test_N7_takes_no_descriptor_that_a_handler_sends(self):
+        faasd = self.start()
+        address = faasd.deploy("sender", images.misbehave("send-fds", "16"))
+        self.assertEqual(curl(address).status, 200)
+        before = faasd.idle_footprint()
+        with machine.watched(lambda: len(machine.open_fds(faasd.process.pid))) as counts:
+            for _ in range(20):
+                self.assertEqual(curl(address).status, 200)
+        self.assertLess(max(counts), before["fds"] + 32)  # what one instance has of them
+        faasd.wait_for_footprint(before)
 
 
 if __name__ == "__main__":

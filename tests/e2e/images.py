@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from faasd_process import binary
-from image_tar import Fault, Filler, ImageTar, directory, file
+from image_tar import Fault, Filler, ImageTar, directory, file, symlink
 
 MIB = 1 << 20
 
@@ -43,6 +43,16 @@ def socket_thief(*words, **config):
     """An image with /socket_thief."""
     chosen = {"Entrypoint": ["/socket_thief", *words], **config}
     return ImageTar([[program("socket_thief")]], chosen).build()
+
+
+def hostile_to_runtime(script_text, libraries, **config):
+    """An image that makes the runtime start itself, with a library of the image's in it: /handler
+    is the script, /script is one for it; /linked leads to the runtime, and /p to /proc."""
+    entries = [program("misbehave"), program("preloaded"), symlink("linked", "/proc/self/exe"),
+               symlink("p", "/proc"), file("handler", script_text.encode(), mode=0o755),
+               file("script", b"#!/handler\n", mode=0o755)]
+    entries += [file(path.lstrip("/"), Path(path), mode=0o755) for path in libraries]
+    return ImageTar([entries], {"Env": ["LD_PRELOAD=/preloaded"], **config}).build()
 
 
 def script(text, mode=0o755):

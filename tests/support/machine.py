@@ -99,6 +99,32 @@ def cgroup_directories():
     return found
 
 
+def dying_cgroups():
+    """{controller, or "v2": how many cgroups are removed and still in the kernel}: they stay for as
+    long as something is charged to them."""
+    found = {}
+    with open("/proc/self/mountinfo", encoding="latin-1") as file:
+        for line in file:
+            fields = line.rstrip("\n").split(" ")
+            dash = fields.index("-")
+            root = _unescape(fields[4])
+            if fields[dash + 1] == "cgroup2":
+                with open(os.path.join(root, "cgroup.stat"), encoding="ascii") as stat:
+                    found["v2"] = int(dict(map(str.split, stat))["nr_dying_descendants"])
+            elif fields[dash + 1] == "cgroup":
+                for controller in set(fields[-1].split(",")) & set(_kernel_cgroups()):
+                    seen = sum(1 for _ in os.walk(root))
+                    found[controller] = max(0, _kernel_cgroups()[controller] - seen)
+    return found
+
+
+def _kernel_cgroups():
+    """{controller: how many cgroups the kernel has of it}, by /proc/cgroups; cgroups(7)."""
+    with open("/proc/cgroups", encoding="ascii") as file:
+        rows = [line.split() for line in file if not line.startswith("#")]
+    return {row[0]: int(row[2]) for row in rows if row[1] != "0"}
+
+
 def _netlink_messages(sock):
     while True:
         data = sock.recv(1 << 16)
@@ -184,6 +210,43 @@ def watched(look):
     finally:
         done.set()
         watcher.join()
+
+
+class Watch:
+    """What anybody does in a directory, seen by inotify(7): for a canary that must be left alone.
+    A context; `events` tells (what, name) of all since the last look."""
+
+    _NAMES = {0x1: "read", 0x2: "write", 0x4: "change", 0x8: "close", 0x10: "close", 0x20: "open",
+              0x40: "move", 0x80: "move", 0x100: "make", 0x200: "remove", 0x400: "remove"}
+    _HEADER = struct.Struct("=iIII")
+
+    def __init__(self, path):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "inotify_init1")
+        if libc.inotify_add_watch(self._fd, os.fsencode(path), sum(self._NAMES)) < 0:
+            error = ctypes.get_errno()
+            os.close(self._fd)
+            raise OSError(error, "inotify_add_watch", path)
+
+    def events(self):
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._fd, 1 << 16):
+                while data:
+                    _, mask, _, length = self._HEADER.unpack_from(data)
+                    end = self._HEADER.size + length
+                    name = data[self._HEADER.size:end].rstrip(b"\0").decode(errors="replace")
+                    found.append((self._NAMES.get(mask & 0xfff, "other"), name))
+                    data = data[end:]
+        return found
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self._fd)
 
 
 def tree(path):

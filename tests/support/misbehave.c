@@ -19,8 +19,10 @@
 #include <unistd.h>
 
 #include "handlers/receiver/receive_socket.h"
+#include "misbehave_hoard.h"
 #include "misbehave_http.h"
 #include "misbehave_report.h"
+#include "misbehave_rewrite.h"
 #include "sha256.h"
 
 enum {
@@ -116,6 +118,7 @@ static int run_garbage(long number) {
   return connection < 0 ? exit_no_connection : answer(connection, "garbage sent\n");
 }
 
+/* The control socket too, over itself: if nobody closes them, nobody else can. */
 static void send_many_fds(int control) {
   static int fds[fds_in_one_message];
   union {
@@ -123,7 +126,7 @@ static void send_many_fds(int control) {
     char bytes[CMSG_SPACE(sizeof fds)];
   } ancillary = {.bytes = {0}};
   for (size_t i = 0; i < fds_in_one_message; ++i) {
-    fds[i] = STDERR_FILENO;
+    fds[i] = i % 2 == 0 ? STDERR_FILENO : control;
   }
   char byte = 'x';
   struct iovec part = {.iov_base = &byte, .iov_len = 1};
@@ -139,11 +142,14 @@ static void send_many_fds(int control) {
 }
 
 static int run_send_fds(long number) {
-  (void)number;
   const int control = connect_control();
-  send_many_fds(control);
+  for (long i = 0; i < number; ++i) {
+    send_many_fds(control);
+  }
   const int connection = receive_connection(control);
-  send_many_fds(control);
+  for (long i = 0; i < number; ++i) {
+    send_many_fds(control);
+  }
   return connection < 0 ? exit_no_connection : answer(connection, "descriptors sent\n");
 }
 
@@ -355,53 +361,64 @@ static int run_fork_bomb(long number) {
   return answer(connection, text);
 }
 
-static const char* touch_mib(long number) {
-  const size_t block = 1024 * 1024;
-  for (long i = 0; i < number; ++i) {
-    char* bytes = mmap(NULL, block, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (bytes == MAP_FAILED) {
-      return "refused by the kernel\n";
-    }
-    memset(bytes, 1, block);
-  }
-  return "allocated\n";
+static const char* allocate(long number) {
+  return touch_memory(number) ? "allocated\n" : "refused by the kernel\n";
 }
 
 static int run_alloc(long number) {
   const int connection = take_connection();
-  return answer(connection, touch_mib(number));
+  return answer(connection, allocate(number));
 }
 
 static int run_alloc_at_once(long number) {
-  const char* end = touch_mib(number);
+  const char* end = allocate(number);
   return answer(take_connection(), end);
 }
 
 /* Memory again, but as files: tmpfs counts like any other. */
 static int run_fill_tmp(long number) {
   const int connection = take_connection();
-  const int file = open("/tmp/fill", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-  char block[64 * 1024];
-  memset(block, 1, sizeof block);
-  const char* end = "ok";
-  for (long i = 0; i < number * 16; ++i) {
-    if (write(file, block, sizeof block) < 0) {
-      end = strerrorname_np(errno);
-      break;
-    }
-  }
   char text[64];
-  snprintf(text, sizeof text, "fill: %s\n", end);
+  snprintf(text, sizeof text, "fill: %s\n", fill_tmp(number));
   return answer(connection, text);
 }
 
 static int run_spin(long number) {
-  (void)number;
   take_connection();
+  while (--number > 0 && fork() > 0) {
+  }
   const struct rlimit bound = {.rlim_cur = hang_s, .rlim_max = hang_s};
   setrlimit(RLIMIT_CPU, &bound);
   for (volatile unsigned turns = 0; true; ++turns) {
   }
+  return 0;
+}
+
+/* What is piled up stays until the client has closed. */
+static int run_hoard(long number) {
+  char text[128];
+  const int connection = take_connection();
+  if (own_argc < 3 || !hoard(own_argv[2], number, text, sizeof text)) {
+    return exit_usage;
+  }
+  struct request request;
+  read_head(connection, &request);
+  reply(connection, "text/plain", text, strlen(text));
+  shutdown(connection, SHUT_WR);
+  while (recv(connection, request.bytes, sizeof request.bytes, 0) > 0) {
+  }
+  return 0;
+}
+
+static int run_keep(long number) {
+  (void)number;
+  take_connection();
+  keep(own_argc < 3 ? "" : own_argv[2]);
+  return exit_usage;
+}
+
+static int run_rewrite(long number) {
+  rewrite_runtime((int)number);
   return 0;
 }
 
@@ -420,7 +437,7 @@ static const struct behaviour behaviours[] = {
     {"connect-never-receive", run_connect_never_receive, 0, "connects, then hangs"},
     {"connect-twice", run_connect_twice, 0, "connects again, says how that went"},
     {"garbage", run_garbage, 4, "writes N blocks to /control.sock before and after"},
-    {"send-fds", run_send_fds, 0, "sends 253 descriptors to faasd before and after"},
+    {"send-fds", run_send_fds, 1, "sends 253 descriptors N times to faasd, before and after"},
     {"never-exit", run_never_exit, 0, "receives, sends no byte, hangs"},
     {"linger", run_linger, 600, "asks for a close that waits N seconds, fills the socket, hangs"},
     {"answer-then-hang", run_answer_then_hang, 0, "answers, closes, hangs"},
@@ -439,7 +456,10 @@ static const struct behaviour behaviours[] = {
     {"alloc", run_alloc, 1024, "touches N MiB, answers"},
     {"alloc-at-once", run_alloc_at_once, 1024, "the same before it connects"},
     {"fill-tmp", run_fill_tmp, 1024, "writes N MiB to /tmp, says how that went"},
-    {"spin", run_spin, 0, "receives, burns CPU"},
+    {"spin", run_spin, 1, "receives, burns CPU in N processes"},
+    {"hoard", run_hoard, 1 << 20, "piles up the KIND of things that stands in the place of N"},
+    {"keep", run_keep, 0, "receives, does without end what stands there: forking and others"},
+    {"rewrite", run_rewrite, 0, "tries to write to the runtime, by descriptor N too"},
 };
 
 static int list_behaviours(FILE* out) {
@@ -452,7 +472,9 @@ static int list_behaviours(FILE* out) {
 static int run_behaviour(const char* name, const char* number) {
   for (size_t i = 0; name != NULL && i < sizeof behaviours / sizeof *behaviours; ++i) {
     if (strcmp(name, behaviours[i].name) == 0) {
-      return behaviours[i].run(number != NULL ? strtol(number, NULL, 10) : behaviours[i].number);
+      char* end = NULL;
+      const long given = number != NULL ? strtol(number, &end, 10) : 0;
+      return behaviours[i].run(end != number ? given : behaviours[i].number);
     }
   }
   fputs("usage: misbehave BEHAVIOUR [NUMBER]\n", stderr);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -167,7 +168,9 @@ void write_ways_out(FILE* out) {
   fputs("},", out);
 }
 
-static const char* reach_unix(const char* name) {
+enum unix_call { CONNECT, BIND };
+
+static const char* call_unix(enum unix_call call, const char* name) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   const size_t length = strlen(name);
   if (length >= sizeof address.sun_path) {
@@ -180,9 +183,22 @@ static const char* reach_unix(const char* name) {
     size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
   }
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const char* result = result_of(connect(fd, (const struct sockaddr*)&address, size));
+  const struct sockaddr* to = (const struct sockaddr*)&address;
+  const char* result = result_of(call == BIND ? bind(fd, to, size) : connect(fd, to, size));
   close(fd);
   return result;
+}
+
+/* "PATH=WHERE IT POINTS" */
+static const char* make_link(const char* text) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s", text);
+  char* end = strchr(path, '=');
+  if (end == NULL) {
+    return "no link";
+  }
+  *end = '\0';
+  return result_of(symlink(end + 1, path));
 }
 
 /* "ADDRESS:PORT"; 0 if it is neither family's. */
@@ -230,7 +246,16 @@ static const char* reach_inet(const char* text, int type) {
 
 static const char* reach(const char* target) {
   if (strncmp(target, "unix:", 5) == 0) {
-    return reach_unix(target + 5);
+    return call_unix(CONNECT, target + 5);
+  }
+  if (strncmp(target, "bind:", 5) == 0) {
+    return call_unix(BIND, target + 5);
+  }
+  if (strncmp(target, "link:", 5) == 0) {
+    return make_link(target + 5);
+  }
+  if (strncmp(target, "hang:", 5) == 0) {
+    pause();
   }
   if (strncmp(target, "tcp:", 4) == 0) {
     return reach_inet(target + 4, SOCK_STREAM);

@@ -13,7 +13,8 @@ void write_devices(FILE* out);
 /* "ways_out":{PATH:"root" | "elsewhere" | error}: where paths with many ".." end. */
 void write_ways_out(FILE* out);
 /* "targets":{TARGET:"ok" | error}, each "tcp:ADDRESS:PORT", "udp:ADDRESS:PORT", "unix:PATH" or
- * "unix:@NAME"; an ADDRESS may be of either family. */
+ * "unix:@NAME"; an ADDRESS may be of either family. "bind:PATH" makes a Unix socket, and
+ * "link:PATH=TARGET" a link, for targets behind it; "hang:" is where it stays. */
 void write_targets(FILE* out, char** targets);
 
 #endif
