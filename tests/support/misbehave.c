@@ -398,7 +398,8 @@ static int run_spin(long number) {
 static int run_hoard(long number) {
   char text[128];
   const int connection = take_connection();
-  if (own_argc < 3 || !hoard(own_argv[2], number, text, sizeof text)) {
+  const long most = own_argc > 3 ? strtol(own_argv[3], NULL, 10) : number;
+  if (own_argc < 3 || !hoard(own_argv[2], most, text, sizeof text)) {
     return exit_usage;
   }
   struct request request;
@@ -457,7 +458,8 @@ static const struct behaviour behaviours[] = {
     {"alloc-at-once", run_alloc_at_once, 1024, "the same before it connects"},
     {"fill-tmp", run_fill_tmp, 1024, "writes N MiB to /tmp, says how that went"},
     {"spin", run_spin, 1, "receives, burns CPU in N processes"},
-    {"hoard", run_hoard, 1 << 20, "piles up the KIND of things that stands in the place of N"},
+    {"hoard", run_hoard, 1 << 20,
+     "piles up the KIND of things that stands in the place of N, [MOST]"},
     {"keep", run_keep, 0, "receives, does without end what stands there: forking and others"},
     {"rewrite", run_rewrite, 0, "tries to write to the runtime, by descriptor N too"},
 };
