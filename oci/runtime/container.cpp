@@ -13,6 +13,19 @@ using nlohmann::json;
 
 // 100 ms, the kernel's and Docker's own default: sched-bwc.rst.
 constexpr std::int64_t kCpuPeriodUs = 100'000;
+// As many inodes as a tmpfs has pages, for a file that holds anything has one; and these, for
+// directories, links and empty files. Each takes a kilobyte of the container's memory.
+constexpr std::uint64_t kPageBytes = 4'096;
+constexpr std::uint64_t kInodesWithoutPage = 1'024;
+// Processes are limited by the cgroup, and once more where the kernel looks first: a fork that it
+// refuses there has not yet taken the lock (cgroup_threadgroup_rwsem) for which every launch on the
+// host has to wait. Not below what runc, a Go program, starts of threads when it is here already.
+constexpr std::uint64_t kRuntimeThreads = 16;
+// Timers and queued signals of a container. The kernel counts them for the host's root as well, who
+// has made the user namespace: what all containers have of them together, root's programs lack.
+constexpr std::uint64_t kPendingSignals = 64;
+// Bytes of POSIX message queues are counted so too, and one container could have all there are.
+constexpr std::uint64_t kMessageQueueBytes = 0;
 
 // The paths that Docker masks and makes read-only, for the reasons it gives: they leak or change
 // state of the host that has no namespace.
@@ -31,19 +44,24 @@ json mount(std::string_view destination, std::string_view type, std::string_view
 }
 
 json mounts(const Container& container) {
-  const std::string size = "size=" + std::to_string(container.resources.tmpfs_bytes);
+  const std::uint64_t tmpfs_bytes = container.resources.tmpfs_bytes;
+  const std::string size = "size=" + std::to_string(tmpfs_bytes);
+  const std::string inodes =
+      "nr_inodes=" + std::to_string(tmpfs_bytes / kPageBytes + kInodesWithoutPage);
   json list = json::array();
   list.push_back(mount("/proc", "proc", "proc", {"nosuid", "nodev", "noexec"}));
-  list.push_back(mount("/dev", "tmpfs", "tmpfs",
-                       {"nosuid", "noexec", "strictatime", "mode=755", "size=65536k"}));
-  list.push_back(mount("/dev/pts", "devpts", "devpts",
-                       {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}));
   list.push_back(
-      mount("/dev/shm", "tmpfs", "shm", {"nosuid", "nodev", "noexec", "mode=1777", size}));
+      mount("/dev", "tmpfs", "tmpfs",
+            {"nosuid", "noexec", "strictatime", "mode=755", "size=65536k", "nr_inodes=1024"}));
+  // The host has 3,072 terminals for all containers, whoever made them.
+  list.push_back(mount("/dev/pts", "devpts", "devpts",
+                       {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "max=8"}));
+  list.push_back(
+      mount("/dev/shm", "tmpfs", "shm", {"nosuid", "nodev", "noexec", "mode=1777", size, inodes}));
   list.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "nodev", "noexec"}));
   list.push_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "nodev", "noexec", "ro"}));
   // Executable, as a language runtime that compiles into its temporary directory expects.
-  list.push_back(mount("/tmp", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=1777", size}));
+  list.push_back(mount("/tmp", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=1777", size, inodes}));
   list.push_back(mount("/control.sock", "bind", container.control_socket.string(),
                        {"bind", "nosuid", "nodev", "noexec"}));
   return list;
@@ -66,6 +84,15 @@ json rlimit(std::string_view type, std::uint64_t value) {
   return {{"type", type}, {"hard", value}, {"soft", value}};
 }
 
+json rlimits(const Container& container) {
+  const Resources& limits = container.resources;
+  return json::array({rlimit("RLIMIT_NOFILE", limits.open_files),
+                      rlimit("RLIMIT_FSIZE", limits.file_bytes), rlimit("RLIMIT_CORE", 0),
+                      rlimit("RLIMIT_NPROC", std::max<std::uint64_t>(limits.pids, kRuntimeThreads)),
+                      rlimit("RLIMIT_SIGPENDING", kPendingSignals),
+                      rlimit("RLIMIT_MSGQUEUE", kMessageQueueBytes)});
+}
+
 json process(const Container& container) {
   json empty = json::array();
   return {{"terminal", false},
@@ -82,9 +109,7 @@ json process(const Container& container) {
             {"inheritable", empty},
             {"permitted", empty},
             {"ambient", empty}}},
-          {"rlimits", json::array({rlimit("RLIMIT_NOFILE", container.resources.open_files),
-                                   rlimit("RLIMIT_FSIZE", container.resources.file_bytes),
-                                   rlimit("RLIMIT_CORE", 0)})},
+          {"rlimits", rlimits(container)},
           {"noNewPrivileges", true}};
 }
 

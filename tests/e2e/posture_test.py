@@ -30,7 +30,7 @@ def normal_mount(line):
     fields = line.split(" ")
     kind = fields[fields.index("-") + 1]
     options = sorted(option for option in fields[-1].split(",")
-                     if not re.match(r"(r[ow]$|inode|nr_inodes|subvol|huge)", option))
+                     if not re.match(r"(r[ow]$|inode|subvol|huge)", option))
     options = [re.sub(r"^([ug]id)=\d+$", r"\1=HOST", option) for option in options]
     point = fields[4]
     if point in DEVICES:  # the host's own node, on a mount like the host's
@@ -70,7 +70,8 @@ def posture(seen):
         "cgroup": sorted({line.split(":", 2)[2] for line in report["cgroup"]}),
         "limits": {name: re.search(rf"^{name} +(\S+) +(\S+)", "\n".join(report["limits"]),
                                    re.MULTILINE).groups()
-                   for name in ("Max open files", "Max core file size", "Max file size")},
+                   for name in ("Max open files", "Max core file size", "Max processes",
+                                "Max pending signals", "Max msgqueue size", "Max file size")},
         "network_interfaces": sorted(report["network_interfaces"]),
         "devices": sorted(report["devices"]),
         "device_nodes": seen["device_nodes"],

@@ -61,13 +61,16 @@ TEST_CASE(
 TEST_CASE("every mount is nosuid, and only /tmp and /dev/shm can be written to by size") {
   const nlohmann::json spec = runtime::to_oci_spec(example());
   std::set<std::string> sized;
+  std::set<std::string> counted;
   for (const auto& mount : spec["mounts"]) {
     const auto options = mount["options"].get<std::vector<std::string>>();
     const std::set<std::string> set(options.begin(), options.end());
     CHECK_MESSAGE(set.contains("nosuid"), mount["destination"]);
     if (set.contains("size=1048576")) sized.insert(mount["destination"].get<std::string>());
+    if (set.contains("nr_inodes=1280")) counted.insert(mount["destination"].get<std::string>());
   }
   CHECK(sized == std::set<std::string>{"/tmp", "/dev/shm"});
+  CHECK(counted == sized);
 }
 
 TEST_CASE("a container without a filter of system calls is none") {
@@ -89,7 +92,10 @@ TEST_CASE("limits of a process are its own, and cannot be raised") {
   CHECK(limits == nlohmann::json::parse(R"([
     {"type": "RLIMIT_NOFILE", "hard": 64, "soft": 64},
     {"type": "RLIMIT_FSIZE", "hard": 1048576, "soft": 1048576},
-    {"type": "RLIMIT_CORE", "hard": 0, "soft": 0}])"));
+    {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
+    {"type": "RLIMIT_NPROC", "hard": 32, "soft": 32},
+    {"type": "RLIMIT_SIGPENDING", "hard": 64, "soft": 64},
+    {"type": "RLIMIT_MSGQUEUE", "hard": 0, "soft": 0}])"));
 }
 
 TEST_CASE("a scope of systemd's is collected, whatever its container ended with") {
