@@ -177,7 +177,9 @@ class TwoContainers(FaasdTestCase):
     def both(self, faasd, addresses):
         """What two containers see that exist at the same time."""
         with connect(addresses[0]) as held:
-            faasd.log.wait_until(faasd.containers, "no container started")
+            # Once its program runs it has its namespaces, and keeps them until it is asked.
+            faasd.log.wait_until(lambda: any(machine.command_of(pid).startswith("/probe")
+                                             for pid in faasd.containers()), "no probe started")
             second = curl(addresses[1]).json()
             held.sendall(REQUEST)
             return Reply(read_to_end(held)).json(), second
