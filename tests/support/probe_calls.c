@@ -146,6 +146,8 @@ static void write_process_calls(FILE* out) {
       {"kcmp", SYS_kcmp, {other, other, 0, 0, 0}},
       {"core scheduling", SYS_prctl, {PR_SCHED_CORE, 1, 0, 0, 0}},
       {"no randomness", SYS_personality, {ADDR_NO_RANDOMIZE}},
+      {"seccomp filter", SYS_seccomp, {SECCOMP_SET_MODE_FILTER, 0, 0}},
+      {"seccomp filter by prctl", SYS_prctl, {PR_SET_SECCOMP, SECCOMP_MODE_FILTER, 0}},
       {"seccomp listener",
        SYS_seccomp,
        {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, 0}},
