@@ -39,6 +39,7 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
   give_output_to_user();
   handoff_.emplace(workshop_.loop, bundle_->take_control_listener(),
                    Handoff::Callbacks{[this] { on_connected(); }, [this] { on_taken(); }});
+  workshop_.cgroups.limit_tcp_buffers(id_, blueprint_->container.resources.memory_bytes);
   launch_ = launcher_.launch({*bundle_, stdout_.write_end(), stderr_.write_end(),
                               [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); }});
   stdout_.close_write_end();

@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t kMaxProcFile = 4u << 20;  // /proc and cgroupfs files; far above any real one
 constexpr const char* kScopePrefix = "faasd";   // "faasd-ID.scope"
 constexpr std::string_view kScopeSuffix = ".scope";
+constexpr const char* kTcpLimit = "memory.kmem.tcp.limit_in_bytes";
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
@@ -166,6 +167,10 @@ CgroupTree::CgroupTree(const std::string& name, CgroupDriver driver)
   if (driver == CgroupDriver::systemd || automatic) slice_ = slice_named(name);
   parent_ = delegated + "/" + (by_systemd() ? slice_ : name);
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    if (hierarchy.has("memory") && !by_systemd() &&
+        std::filesystem::exists(hierarchy.mount_point / kTcpLimit)) {
+      tcp_limits_in_ = hierarchy.mount_point / parent_.substr(1);
+    }
     const char* file = hierarchy.v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
     // v2 shows the file in every cgroup but the root; any child of the root will do.
     limits_swap_ |= std::filesystem::exists(hierarchy.mount_point / file);
@@ -202,6 +207,14 @@ std::vector<std::filesystem::path> CgroupTree::directories_of(const std::string&
     directories.push_back(directory_in(hierarchy, id));
   }
   return directories;
+}
+
+void CgroupTree::limit_tcp_buffers(const std::string& id, std::uint64_t bytes) const {
+  if (tcp_limits_in_.empty()) return;
+  make_directory(tcp_limits_in_, 0755);
+  const std::filesystem::path directory = tcp_limits_in_ / directory_name(id);
+  make_directory(directory, 0755);
+  write_cgroup_file(directory / kTcpLimit, std::to_string(bytes));
 }
 
 std::vector<pid_t> CgroupTree::members(const std::string& id) const {

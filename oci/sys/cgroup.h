@@ -73,6 +73,12 @@ class CgroupTree {
   // True if swap is accounted for, so that a limit for it may be set.
   bool limits_swap() const noexcept { return limits_swap_; }
 
+  // Makes the instance's cgroup, as far as it is needed for this, before the runtime does: v1
+  // counts the buffers of TCP connections for a cgroup only if they have a limit when the socket is
+  // made, and runtimes no longer set one. Does nothing on v2, which counts them as memory, or where
+  // systemd makes the cgroups. Throws std::system_error.
+  void limit_tcp_buffers(const std::string& id, std::uint64_t bytes) const;
+
   // Processes in the instance's cgroup, threads not counted.
   std::vector<pid_t> members(const std::string& id) const;
   // What it has cost so far: ask before it is removed.
@@ -95,7 +101,8 @@ class CgroupTree {
   std::string parent_;  // "/faasd", from the root of the hierarchies
   std::string slice_;   // "faasd.slice" if systemd makes them
   bool limits_swap_ = false;
-  bool v2_counts_ = false;  // processor time, or memory, in the v2 hierarchy
+  std::filesystem::path tcp_limits_in_;  // where v1 has the memory controller, if it limits that
+  bool v2_counts_ = false;               // processor time, or memory, in the v2 hierarchy
 };
 
 }  // namespace sys

@@ -106,6 +106,15 @@ class AHandler(RecordsTestCase):
             self.assert_sibling_answers()
             self.assertEqual(Reply(read_to_end(sock)).status, 504)
 
+    def test_R2_that_fills_connections_with_itself_fills_no_more_than_it_may(self):
+        faasd = self.start_with_sibling()
+        address = faasd.deploy("hoard", images.misbehave("hoard", "connections"),
+                               "--memory", "32M", "--timeout", "4s")
+        with machine.watched(machine.tcp_buffer_bytes) as seen:
+            curl(address)  # which is never answered
+            self.assert_sibling_answers()
+        self.assertLess(max(seen) - seen[0], 48 << 20)
+
     def test_R4_that_makes_files_without_end_hears_enospc(self):
         faasd = self.start_with_sibling()
         address = faasd.deploy("hoard", images.misbehave("hoard", "files"), "--tmpfs", "4M")

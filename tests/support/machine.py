@@ -176,6 +176,13 @@ def open_fds(pid):
     return found
 
 
+def tcp_buffer_bytes():
+    """What all TCP connections of the machine hold, whatever network they are of."""
+    with open("/proc/net/sockstat", encoding="ascii") as file:
+        words = next(line for line in file if line.startswith("TCP:")).split()
+    return int(words[words.index("mem") + 1]) * os.sysconf("SC_PAGESIZE")
+
+
 def resident_bytes(pid):
     """The memory of a process that is in use now."""
     return _status_bytes(pid, "VmRSS:")

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,6 +85,26 @@ static bool make_sockets(long number) {
   return true;
 }
 
+/* A connection of the container with itself, with all the buffers that it can get, full. */
+static bool make_connection(long number) {
+  (void)number;
+  static const char block[65536];
+  const struct timeval patience = {.tv_usec = 200 * 1000};
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof address;
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (listener < 0 || one < 0 || bind(listener, (struct sockaddr*)&address, size) != 0 ||
+      listen(listener, 1) != 0 || getsockname(listener, (struct sockaddr*)&address, &size) != 0 ||
+      connect(one, (struct sockaddr*)&address, size) != 0 || accept(listener, NULL, NULL) < 0) {
+    return false;
+  }
+  setsockopt(one, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  while (send(one, block, sizeof block, MSG_NOSIGNAL) > 0) {
+  }
+  return true;
+}
+
 static bool make_timer(long number) {
   (void)number;
   timer_t timer;
@@ -136,7 +158,7 @@ static const struct {
     {"files", make_file},      {"descriptors", make_descriptor}, {"pipes", make_pipe},
     {"sockets", make_sockets}, {"timers", make_timer},           {"signals", make_signal},
     {"queues", make_queue},    {"terminals", make_terminal},     {"segments", make_segment},
-    {"locks", make_lock},
+    {"locks", make_lock},      {"connections", make_connection},
 };
 
 bool hoard(const char* kind, long most, char* text, size_t size) {
