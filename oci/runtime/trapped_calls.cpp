@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <system_error>
@@ -18,12 +19,16 @@ using std::chrono::milliseconds;
 // may have of a stretch of time. 1,280 connections a second are more than a handler makes.
 constexpr int kCallsPerTurn = 64;
 constexpr milliseconds kTurn{50};
-// Connections of one container that wait, each with three descriptors of ours.
-constexpr std::size_t kMaxWaiting = 128;
+// Connections of one container that wait, each with up to three descriptors of ours: with as many
+// containers as one function may have by default, 3,072.
+constexpr std::size_t kMaxWaiting = 16;
 // Of one container, whose last call is remembered for a moment.
 constexpr std::size_t kMaxThreads = 128;
-// A Unix socket whose queue is full: there is no event for the end of that.
-constexpr milliseconds kRetry{2};
+// A Unix socket whose queue is full: there is no event for the end of that. A try costs us what it
+// does not cost the container, so that they become rare: 16 who wait for long take 1 % of a
+// processor.
+constexpr milliseconds kFirstPause{2};
+constexpr milliseconds kLongestPause{128};
 
 // Arguments of type int: the kernel looks at the lower half only.
 int as_int(std::uint64_t argument) {
@@ -163,8 +168,10 @@ std::optional<int> TrappedCalls::wait(std::uint64_t id, Attempt attempt, int err
   if (waiting_.size() >= kMaxWaiting) return ENOBUFS;
   Attempt& waiting = waiting_[id] = std::move(attempt);
   if (error == EAGAIN) {
-    waiting.retry = loop_.after(kRetry, [this, id] { retry(id); });
+    waiting.pause = std::clamp(waiting.pause * 2, kFirstPause, kLongestPause);
+    waiting.retry = loop_.after(waiting.pause, [this, id] { retry(id); });
   } else {
+    waiting.standpoint = {};  // of no use any more, and two descriptors
     waiting.connected =
         loop_.watch(waiting.socket.get(), EPOLLOUT, [this, id](auto) { on_connected(id); });
   }

@@ -8,6 +8,7 @@
 // Owned by the ConnectBroker, on its thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -39,6 +40,7 @@ class TrappedCalls {
     sys::UniqueFd socket;
     sys::Standpoint standpoint;
     std::vector<std::byte> address;
+    std::chrono::milliseconds pause{0};  // before the next try
     sys::EventLoop::Timer retry;
     sys::EventLoop::Watch connected;
   };
