@@ -22,8 +22,8 @@ class Bundle {
 
   const std::string& id() const noexcept { return id_; }
   const std::filesystem::path& path() const noexcept { return path_; }
-  std::filesystem::path pid_file() const { return path_ / "pid"; }
-  std::filesystem::path log_file() const { return path_ / "runtime.log"; }
+  std::filesystem::path pid_file() const;
+  std::filesystem::path log_file() const;
 
   // The listener behind /control.sock; taken once, by the Handoff.
   sys::UniqueFd take_control_listener() noexcept { return std::move(control_listener_); }
