@@ -287,14 +287,24 @@ control::FunctionStatus Routes::find(const std::string& name) const {
   return std::move(*status);
 }
 
+std::unique_ptr<control::Deploy> Routes::begin_deploy(const std::string& name,
+                                                      const Asked& request) const {
+  try {
+    function::check_name(name);
+    const DeployQuery query = deploy_query_of(request);
+    check_upload(request);
+    return operator_.begin_deploy(name, query.options, query.selection, query.layer_request);
+  } catch (...) {
+    // Or the next one would wait for layers that nobody brings.
+    operator_.drop_layer_request(request.get_param_value("layer_request"));
+    throw;
+  }
+}
+
 control::FunctionStatus Routes::deploy(const std::string& name, const Asked& request,
                                        const ContentReader& body) const {
   check_ready();
-  function::check_name(name);
-  const DeployQuery query = deploy_query_of(request);
-  check_upload(request);
-  const std::unique_ptr<control::Deploy> deploy =
-      operator_.begin_deploy(name, query.options, query.selection, query.layer_request);
+  const std::unique_ptr<control::Deploy> deploy = begin_deploy(name, request);
   const bool whole = body([&deploy](const char* bytes, std::size_t size) {
     deploy->write({bytes, size});
     return true;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <string>
 
 #include "faasd/api/attest.h"
@@ -38,6 +39,8 @@ class Routes {
   void add_version_routes();
   void add_layer_routes();
   control::FunctionStatus find(const std::string& name) const;
+  std::unique_ptr<control::Deploy> begin_deploy(const std::string& name,
+                                                const httplib::Request& request) const;
   control::FunctionStatus deploy(const std::string& name, const httplib::Request& request,
                                  const httplib::ContentReader& body) const;
 

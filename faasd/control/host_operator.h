@@ -58,6 +58,9 @@ class HostOperator : public Operator {
   image::LayerAnswer request_layers(const std::vector<std::string>& diff_ids) override {
     return household_.images.request_layers(diff_ids);
   }
+  void drop_layer_request(const std::string& id) override {
+    household_.images.drop_layer_request(id);
+  }
   FunctionStatus rollback(const std::string& name, std::optional<std::uint64_t> version) override;
   std::vector<function::Version> versions(const std::string& name) override;
   void remove(const std::string& name) override;

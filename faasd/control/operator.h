@@ -62,6 +62,8 @@ class Operator {
                                                const std::string& layer_request) = 0;
   // Which layers of an image a deploy has to bring: image/layer_requests.h.
   virtual image::LayerAnswer request_layers(const std::vector<std::string>& diff_ids) = 0;
+  // The deploy that was to bring them is refused. Nothing if there is no such request (any more).
+  virtual void drop_layer_request(const std::string& id) = 0;
   // Version n+1 with everything of an earlier one that is kept; without a number, of the one before
   // the current. As a deploy in all else. Throws sys::Refused(not_found) for a function or version
   // that there is not.

@@ -33,6 +33,10 @@ LayerAnswer ImageStore::request_layers(const std::vector<std::string>& diff_ids)
   return state_->requests.ask(diff_ids);
 }
 
+void ImageStore::drop_layer_request(const std::string& id) {
+  state_->requests.claim(id);  // and nobody has it
+}
+
 std::unique_ptr<Import> ImageStore::begin_import(const Selection& selection,
                                                  const std::string& layer_request) {
   check_selection(selection);

@@ -59,6 +59,9 @@ class ImageStore {
 
   // Which layers of an image the store lacks, before its archive is sent: layer_requests.h.
   LayerAnswer request_layers(const std::vector<std::string>& diff_ids);
+  // Its archive will not come: who waits for these layers brings them now. Nothing if there is no
+  // such request.
+  void drop_layer_request(const std::string& id);
 
   // Of the image of the archive that `selection` means. The archive of a sender that has asked
   // first

@@ -24,6 +24,10 @@ class MemoryOperator : public control::Operator {
   image::LayerAnswer request_layers(const std::vector<std::string>& diff_ids) override {
     return {"0123", diff_ids};
   }
+  void drop_layer_request(const std::string& id) override {
+    const std::lock_guard lock(mutex_);
+    dropped_requests.push_back(id);
+  }
   void remove(const std::string& name) override {
     const std::lock_guard lock(mutex_);
     if (name == "broken") throw std::runtime_error("write /state/broken.json: No space left");
@@ -80,6 +84,7 @@ class MemoryOperator : public control::Operator {
   int begun = 0;
   int undone = 0;
   std::size_t written = 0;
+  std::vector<std::string> dropped_requests;
 
  private:
   control::FunctionStatus known(const std::string& name) {

@@ -109,6 +109,13 @@ TEST_CASE("A4: a bad name is 400, and nothing is touched") {
   CHECK(daemon.op.begun == 0);
 }
 
+TEST_CASE("a deploy that is refused before it begins lets go of the layers that it was to bring") {
+  Daemon daemon;
+  daemon.ask("PUT", "/v1/functions/a?layer_request=0123&memory=0", "", "x");
+  daemon.ask("PUT", "/v1/functions/B?layer_request=4567", "", "x");
+  CHECK(daemon.op.dropped_requests == std::vector<std::string>{"0123", "4567"});
+}
+
 TEST_CASE("a bad option or upload is refused before the deploy begins") {
   if (!is_root()) return;
   const Daemon daemon;

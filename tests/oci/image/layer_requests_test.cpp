@@ -82,6 +82,10 @@ TEST_CASE("what the store has is no answer to what an archive lacks, unless its 
   const std::string request = store.store()->request_layers({diff_id_of(layer)}).request;
   CHECK(code(request) == "");
   CHECK(code(request) == "unknown_layer_request");
+  const std::string dropped = store.store()->request_layers({diff_id_of(layer)}).request;
+  store.store()->drop_layer_request(dropped);
+  store.store()->drop_layer_request(dropped);
+  CHECK(code(dropped) == "unknown_layer_request");
 }
 
 TEST_CASE("who asks for a layer that another one is bringing waits, and need not bring it") {
