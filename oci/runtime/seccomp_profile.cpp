@@ -211,9 +211,19 @@ void socket_options(Rules& rules) {
   allow_range(rules, "setsockopt", {equal(1, IPPROTO_TCP)}, {2, 0, kNewerTcp});
   // The socket that a handler is given is the daemon's too for a moment. A lingering close would
   // let the handler make the daemon's close(2) wait, so it cannot ask for one.
+  // Nor a filter of its own on any socket, whose compiled form is nobody's memory: see prctl.
   constexpr std::uint32_t kMoreOptions = 128;  // the kernel has some 85
-  allow_range(rules, "setsockopt", {equal(1, SOL_SOCKET)}, {2, 0, SO_LINGER});
-  allow_range(rules, "setsockopt", {equal(1, SOL_SOCKET)}, {2, SO_LINGER + 1, kMoreOptions});
+  const std::uint32_t gaps[] = {SO_LINGER,
+                                SO_ATTACH_FILTER,
+                                SO_ATTACH_BPF,
+                                SO_ATTACH_REUSEPORT_CBPF,
+                                SO_ATTACH_REUSEPORT_EBPF,
+                                kMoreOptions};
+  std::uint32_t first = 0;
+  for (const std::uint32_t gap : gaps) {
+    if (first < gap) allow_range(rules, "setsockopt", {equal(1, SOL_SOCKET)}, {2, first, gap});
+    first = gap + 1;
+  }
   refuse(rules, "setsockopt", {equal(1, SOL_SOCKET), equal(2, SO_LINGER)});
 }
 
