@@ -39,9 +39,7 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
   give_output_to_user();
   handoff_.emplace(workshop_.loop, bundle_->take_control_listener(),
                    Handoff::Callbacks{[this] { on_connected(); }, [this] { on_taken(); }});
-  workshop_.cgroups.limit_tcp_buffers(id_, blueprint_->container.resources.memory_bytes);
-  launch_ = launcher_.launch({*bundle_, stdout_.write_end(), stderr_.write_end(),
-                              [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); }});
+  start_runtime();
   stdout_.close_write_end();
   stderr_.close_write_end();
   deadline_ = workshop_.loop.after(blueprint_->function.limits.timeout, [this] {
@@ -50,6 +48,18 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
 }
 
 Instance::~Instance() = default;
+
+// Throws if there is not even a runtime to start; then nothing is left of it.
+void Instance::start_runtime() {
+  try {
+    workshop_.cgroups.limit_tcp_buffers(id_, blueprint_->container.resources.memory_bytes);
+    launch_ = launcher_.launch({*bundle_, stdout_.write_end(), stderr_.write_end(),
+                                [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); }});
+  } catch (...) {
+    workshop_.cgroups.remove(id_);
+    throw;
+  }
+}
 
 // So that the handler may open them anew, by /dev/stderr.
 void Instance::give_output_to_user() const {

@@ -69,6 +69,7 @@ class Instance {
 
   runtime::Container container() const;
   void give_output_to_user() const;
+  void start_runtime();
   void on_launch_done(runtime::LaunchResult result);
   void on_connected();
   void on_taken();
