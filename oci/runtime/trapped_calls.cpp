@@ -25,10 +25,10 @@ constexpr std::size_t kMaxWaiting = 16;
 // Of one container, whose last call is remembered for a moment.
 constexpr std::size_t kMaxThreads = 128;
 // A Unix socket whose queue is full: there is no event for the end of that. A try costs us what it
-// does not cost the container, so that they become rare: 16 who wait for long take 1 % of a
+// does not cost the container, so that they become rarer: 16 who wait for long take 3 % of a
 // processor.
 constexpr milliseconds kFirstPause{2};
-constexpr milliseconds kLongestPause{128};
+constexpr milliseconds kLongestPause{32};
 
 // Arguments of type int: the kernel looks at the lower half only.
 int as_int(std::uint64_t argument) {
