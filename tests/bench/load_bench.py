@@ -1,7 +1,7 @@
 """What hostile functions do to others, and what they leave.
 
 - neighbours: the latency of hello, in turns alone and beside four functions that fork, allocate,
-  compute and fill their /tmp without end;
+  compute and fill their /tmp without end; and how long after its deadline such a one is gone;
 - hostile: many requests by some clients, a tenth of them to handlers that break the rules in every
   way there is; afterwards nothing may be left of them.
 """
@@ -32,7 +32,8 @@ HOSTILE_OPTIONS = ("--timeout", "2s", "--memory", "64M")
 # What the daemon may have grown by and still be where it was: what its allocator keeps of 8,192
 # connections at once is several times that.
 RESIDENT_ROOM = 8 * MIB
-# How long the kernel may take to let go of cgroups that are removed.
+# How long the kernel may take to let go of cgroups that are removed. One for each image may stay:
+# who is the first to read its files has them on its account, as long as they are cached.
 LET_GO_S = 60
 
 
@@ -101,6 +102,9 @@ def measure_neighbours(faasd, sizes):
         "alone_ms": ms(alone), "beside_ms": ms(beside), "ratio": round(ms(beside) / ms(alone), 2),
         "alone_p99_ms": p99_ms(alone), "beside_p99_ms": p99_ms(beside),
         "p99_ratio": round(p99_ms(beside) / p99_ms(alone), 2),
+        "gone_after_deadline_ms": max(
+            round(receipt["launch_ms"] + receipt["run_ms"] - sizes.phase_s * 1000)
+            for receipt in faasd.log.find("receipt", outcome="timeout")),
         "failed": len(failures), "failures": failures[:5],
     }
 
@@ -122,9 +126,9 @@ def _wait_until_given_back(faasd, before):
         pass  # the figures say it
 
 
-def _left(before, after):
+def _left(before, after, room):
     return [f"{kind}: {before[kind]}, then {after[kind]}" for kind in before
-            if after[kind] > before[kind] + (RESIDENT_ROOM if kind == "resident" else 0)]
+            if after[kind] > before[kind] + room.get(kind, 0)]
 
 
 def measure_hostile(faasd, sizes):
@@ -162,7 +166,8 @@ def measure_hostile(faasd, sizes):
         unit = MIB if kind == "resident" else 1
         figures[kind] = f"{before[kind] / unit:.4g}, then {after[kind] / unit:.4g}"
     return {**figures, "failed": len(failures), "failures": failures[:5],
-            "left": _left(before, after)}
+            "left": _left(before, after, {"resident": RESIDENT_ROOM,
+                                          "dying cgroups": len(bad) + 1})}
 
 
 def measure(sizes):
