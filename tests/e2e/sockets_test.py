@@ -82,6 +82,9 @@ class ASocket(EscapeTestCase):
         self.assertIn(seen["stalled"], ("EAGAIN", "EPERM"))
         self.assertEqual(curl(self.faasd.deploy("hello")).status, 200)
 
+    def test_that_waits_is_one_of_few(self):
+        self.assertEqual(curl(self.thief("crowd")).json()["turned away"], "ENOBUFS")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,5 @@
 /* A handler that tries to make the connection that it is given into another one, and to use sockets
- * of its own in every ordinary way: `socket_thief PORT [after-reset|stall]`, PORT a TCP service of
+ * of its own in every ordinary way: `socket_thief PORT [MODE]`, PORT a TCP service of
  * the host. Answers one JSON object of words, "ok" or the name of an error; after a reset there is
  * nobody to answer, and it goes to stderr. */
 #define _GNU_SOURCE
@@ -23,7 +23,8 @@
 #include "json_text.h"
 #include "misbehave_http.h"
 
-enum { exit_no_connection = 111, swaps = 2000, stalls = 200, rainy_connects = 300 };
+enum { exit_no_connection = 111, swaps = 2000, stalls = 100, rainy_connects = 300 };
+enum { most_waiting = 16, turned_away = 8 }; /* kMaxWaiting of trapped_calls.cpp; and some more */
 
 static const char* word(int returned) {
   return returned < 0 ? strerrorname_np(errno) : "ok";
@@ -219,16 +220,44 @@ static void* toggle_blocking(void* argument) {
   return NULL;
 }
 
-/* A server whose queue is full, and a client that another thread makes block: who connects it waits
- * for ever, if he waits. */
+/* A server whose queue is full: who connects waits for ever, if he waits. */
+static socklen_t serve_nobody(struct sockaddr_un* path) {
+  const socklen_t length = unix_address(path, "@full");
+  const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bind(server, (const struct sockaddr*)path, length);
+  listen(server, 0);
+  connect(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), (const struct sockaddr*)path, length);
+  return length;
+}
+
+/* More clients that wait than may. Those who may not are told so; the others never come back. */
+static void crowd(FILE* out) {
+  struct sockaddr_un path;
+  const socklen_t length = serve_nobody(&path);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return;
+  }
+  for (int i = 0; i < most_waiting + turned_away; ++i) {
+    if (fork() == 0) {
+      const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      const int error = connect(client, (const struct sockaddr*)&path, length) < 0 ? errno : 0;
+      _exit(write(ends[1], &error, sizeof error) < 0);
+    }
+  }
+  for (int i = 0; i < turned_away; ++i) {
+    int error = 0;
+    if (read(ends[0], &error, sizeof error) == sizeof error) {
+      tell(out, "turned away", strerrorname_np(error));
+    }
+  }
+}
+
+/* A client that another thread makes block, again and again. */
 static void stall_whoever_connects(FILE* out) {
   struct sockaddr_un path;
-  const socklen_t length = unix_address(&path, "@full");
+  const socklen_t length = serve_nobody(&path);
   const struct sockaddr* const address = (const struct sockaddr*)&path;
-  const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  bind(server, address, length);
-  listen(server, 0);
-  connect(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), address, length);
   struct swap swap = {.own = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
   pthread_t thread;
   pthread_create(&thread, NULL, toggle_blocking, &swap);
@@ -271,6 +300,9 @@ int main(int argc, char** argv) {
   swap_while_pending(out, given, port);
   if (strcmp(mode, "stall") == 0) {
     stall_whoever_connects(out);
+  }
+  if (strcmp(mode, "crowd") == 0) {
+    crowd(out);
   }
   fputs("\"over\":true}", out);
   fclose(out);
