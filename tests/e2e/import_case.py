@@ -52,9 +52,9 @@ class ImportTestCase(FaasdTestCase):
         self.faasd = self.start(directory=self.directory)
         self.make_canary()
         self.faasd.deploy("good")
+        self.footprint = self.settled_footprint()  # and nothing on its way out of staging
         self.before = self.outside()
         self.disk = self.disk_usage()
-        self.footprint = self.settled_footprint()
 
     def settled_footprint(self):
         """What it holds once the connections of our own calls are closed at its end as well."""
