@@ -99,7 +99,7 @@ class DockerEngine:
         cache.mkdir(exist_ok=True)
         digest = context_digest(context, dockerfile)
         path = cache / f"{digest}.tar"
-        with _locked(cache / f"{digest}.lock"):
+        with locked(cache / f"{digest}.lock"):
             if not path.exists():
                 tag = f"faasd-test:{digest[:32]}"
                 self.build(context, tag, dockerfile)
@@ -160,7 +160,7 @@ class DockerEngine:
         """Nothing if it runs already."""
         if self._process is not None:
             return
-        dockerd = _program("dockerd", "docker.io")
+        dockerd = program("dockerd", "docker.io")
         self._client_command()
         if os.geteuid() != 0:
             raise Unavailable("a Docker engine needs root")
@@ -170,7 +170,7 @@ class DockerEngine:
         (self.directory / "config").mkdir(exist_ok=True)
         # fmt: off
         command = [
-            _program("unshare", "util-linux"), "--mount", "--propagation", "private",
+            program("unshare", "util-linux"), "--mount", "--propagation", "private",
             "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc",
             dockerd,
             "--data-root", str(self.directory / "root"),
@@ -189,7 +189,7 @@ class DockerEngine:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         self._log_reader = threading.Thread(target=self._read_log, daemon=True)
         self._log_reader.start()
@@ -249,7 +249,7 @@ class DockerEngine:
     # --- the client ---
 
     def _client_command(self) -> list[str]:
-        return [_program("docker", "docker.io"), "--host", f"unix://{self.socket}"]
+        return [program("docker", "docker.io"), "--host", f"unix://{self.socket}"]
 
     def _environment(self) -> dict[str, str]:
         """BuildKit needs a bridge and a registry; and nobody's own settings matter here."""
@@ -269,10 +269,10 @@ def base_tar() -> Path:
     """The root filesystem behind `FROM debian:bookworm-slim`, made once: no registry is needed."""
     options = hashlib.sha256("\n".join(BASE_OPTIONS).encode()).hexdigest()[:16]
     path = cache_directory() / f"bookworm-{options}.tar"
-    with _locked(path.with_suffix(".lock")):
+    with locked(path.with_suffix(".lock")):
         if not path.exists():
             part = path.with_suffix(".part.tar")
-            command = [_program("mmdebstrap", "mmdebstrap"), *BASE_OPTIONS, "bookworm", str(part)]
+            command = [program("mmdebstrap", "mmdebstrap"), *BASE_OPTIONS, "bookworm", str(part)]
             result = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=CALL_S
             )
@@ -320,7 +320,7 @@ def _files_below(path: Path) -> Iterator[Path]:
         yield from _files_below(each)
 
 
-def _program(name: str, package: str) -> str:
+def program(name: str, package: str) -> str:
     # Where Debian puts programs for root, which are missing from the PATH of some users.
     path = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if path is None:
@@ -329,7 +329,7 @@ def _program(name: str, package: str) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """One process at a time makes a cached file."""
     with open(path, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -348,5 +348,5 @@ def _remove_cgroups(own: str) -> None:
                 os.rmdir(each)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

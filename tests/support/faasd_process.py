@@ -2,11 +2,10 @@
 
 Every daemon gets its own state and run directory, subnet and control port, so that tests run beside
 each other and beside an installed faasd. Waiting is always for something: a log line, an exit, the
-end of a stream. Binaries: $FAASD and $FAAS, else those of the release build.
+end of a stream.
 """
 
 import contextlib
-import http.client
 import json
 import os
 import shutil
@@ -19,22 +18,15 @@ import time
 import unittest
 
 import machine
+from faasd_client import (  # some of them for the tests, which import all from here
+    BIN, HELLO_TAR, PATH, PATIENCE_S, ROOT, Client, UnixConnection, at_this_pace, binary)
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.path.join(ROOT, "build", "release", "bin")
-HELLO_TAR = os.path.join(ROOT, "build", "release", "hello.tar")
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-# Longer than anything takes on a loaded machine; what is over it hangs.
-PATIENCE_S = 30
 # Between two looks at what has no event of its own (/proc, cgroups), if no log line comes before.
 LOOK_AGAIN_S = 0.05
+# What may be said of every daemon from outside.
+PASSED_ON = ("FAASD_CGROUP_DRIVER",)
 
 machine.become_subreaper()
-
-
-def binary(name):
-    return os.environ.get(name.upper()) or os.path.join(BIN, name)
 
 
 # A root filesystem at /mnt: the tree $1, and what it shares with others, each a directory and where
@@ -140,17 +132,6 @@ def steady_clients(address):
         raise AssertionError(f"{len(good)} good answers; bad: {bad[:3]}")
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=PATIENCE_S)
-        self._path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE_S)
-        self.sock.connect(self._path)
-
-
 class LogLines:
     """The daemon's output, read by a thread as it comes; a line that is no JSON stays as it is."""
 
@@ -211,7 +192,7 @@ class LogLines:
         return "\n".join(self.raw[-count:])
 
 
-class Faasd:
+class Faasd(Client):
     """One daemon. `flags` go to it as they are; `directory` continues where another one stopped."""
 
     def __init__(self, *flags, directory=None, subnet=None, env=None, prefix=(), listen=True,
@@ -238,7 +219,9 @@ class Faasd:
         self.arguments = arguments
         self.process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={"PATH": PATH, "LANG": "C.UTF-8", **(env or {})}, cwd="/")
+            env={"PATH": PATH, "LANG": "C.UTF-8",
+                 **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+                 **(env or {})}, cwd="/")
         self.log = LogLines(self.process.stdout)
         if wait:
             self.wait_ready()
@@ -285,30 +268,7 @@ class Faasd:
         if self._owns_subnet:
             self.subnet.release()
 
-    # --- its callers
-
-    def faas(self, *arguments, input=None, check=False, env=None, timeout_s=120):
-        """The command line; `input` is bytes or an open file."""
-        stream = {"stdin": input} if hasattr(input, "fileno") else {"input": input or b""}
-        done = subprocess.run([binary("faas"), "--socket", self.socket, *arguments], **stream,
-                              capture_output=True, timeout=timeout_s,
-                              env={"PATH": PATH, "LANG": "C.UTF-8", **(env or {})})
-        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
-        if check and done.returncode != 0:
-            raise AssertionError(f"faas {' '.join(arguments)}: {done.returncode}\n{done.stderr}\n"
-                                 f"{self.log.tail()}")
-        return done
-
-    def deploy(self, name, archive=HELLO_TAR, *options):
-        """Deploys a file (path) or bytes; the address."""
-        if isinstance(archive, bytes):
-            self.faas("new", name, *options, input=archive, check=True)
-        else:
-            self.faas("new", name, "-f", archive, *options, check=True)
-        return self.ip(name)
-
-    def ip(self, name):
-        return self.faas("ip", name, check=True).stdout.strip()
+    # --- what it holds
 
     def rootfs(self, name):
         """The root filesystem of a function, whole, its owners as they are on the disk. It is
@@ -334,33 +294,6 @@ class Faasd:
             viewer.communicate()
         self._viewers.clear()
 
-    def describe(self, name):
-        return json.loads(self.faas("describe", name, "--json", check=True).stdout)
-
-    def function_log(self, name):
-        """What the instances of a function wrote, line by line."""
-        lines = self.faas("logs", name, "--json", check=True).stdout.splitlines()
-        return [json.loads(line) for line in lines]
-
-    def api(self, method, path, body=None, headers=None, unix=True, encode_chunked=False):
-        """(status, headers, parsed JSON or bytes) of one call of the control API."""
-        if unix:
-            connection = UnixConnection(self.socket)
-        else:
-            host, _, port = self.listen.rpartition(":")
-            connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
-        try:
-            connection.request(method, path, body, headers or {}, encode_chunked=encode_chunked)
-            answer = connection.getresponse()
-            data = answer.read()
-        finally:
-            connection.close()
-        if "json" in (answer.getheader("Content-Type") or ""):
-            data = json.loads(data)
-        return answer.status, answer.headers, data
-
-    # --- what it holds
-
     def containers(self):
         """Processes below the daemon."""
         return machine.descendants(self.process.pid)
@@ -373,9 +306,14 @@ class Faasd:
             value = (value ^ byte) * 0x100000001b3 % (1 << 64)
         return "faasd-" + f"{value:016x}"[:-9:-1]
 
+    @property
+    def cgroup_names(self):
+        """What the subtree is called: a plain cgroup's name, and a slice's where systemd makes it."""
+        return {self.cgroup, self.cgroup.replace("-", "_") + ".slice"}
+
     def cgroups(self):
         return sorted(path for path in machine.cgroup_directories()
-                      if self.cgroup in path.split("/"))
+                      if self.cgroup_names & set(path.split("/")))
 
     def footprint(self):
         """All that one request must give back; what stays for longer is not in it: the parent of
@@ -385,7 +323,8 @@ class Faasd:
             "fds": len(machine.open_fds(self.process.pid)),
             "mounts": len([path for path in machine.mount_points(self.process.pid)
                            if not path.startswith("/dev/shm/")]),
-            "cgroups": [path for path in self.cgroups() if not path.endswith(self.cgroup)],
+            "cgroups": [path for path in self.cgroups()
+                        if os.path.basename(path) not in self.cgroup_names],
             "run directory": [name for name in machine.tree(self.run_dir) if "/" in name],
         }
 

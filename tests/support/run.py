@@ -8,6 +8,7 @@
     units    the unit tests, as released
     cli      the command line against a recording server
     e2e      the real daemon with real runc and a real Docker engine
+    vm       the service and the real daemon on a booted Debian with systemd and cgroup v2 alone
     bench    a short run of the benchmark: no request fails, nothing is left
     asan     the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
     tsan     the unit tests under ThreadSanitizer
@@ -17,6 +18,7 @@
 test.sh calls this after it has installed the packages.
 """
 
+import concurrent.futures
 import glob
 import os
 import re
@@ -38,10 +40,12 @@ SOURCE_ENDINGS = (".cpp", ".h", ".c")
 TIMEOUT_S = 900  # of one command; the slowest, a sanitizer build from nothing, takes a third of it
 SHOWN_CHARACTERS = 20_000  # of the output of a command that failed
 FUZZ_S = 20  # of one target; what a change breaks shows itself early, long runs are made by hand
-FUZZ_CANNOT_RUN = 77  # tests/fuzz/run: no compiler for it, or no root
+VM_TIMEOUT_S = 2400  # tests/vm/run bounds the machine itself; the first run also makes its disk
+CANNOT_RUN = 77  # tests/fuzz/run, tests/vm/run: something is not there that they need
 # A case without what it needs says MESSAGE("skipped: reason"), below its name.
 DOCTEST_SKIP = re.compile(r"^TEST CASE:\s+(.*)\n\n.*?MESSAGE: .*?(?:skipped|SKIP): (.*)$",
                           re.MULTILINE)
+TOTALS = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")  # the last line of a run
 DOCTEST_TOTALS = re.compile(r"test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed")
 
 
@@ -60,6 +64,18 @@ class Totals:
         else:
             self.failed += 1
             print(f"FAIL {name}\n{_shortened(problem)}", flush=True)
+
+    def skip(self, name, reason):
+        self.skipped += 1
+        print(f"SKIP {name}: {reason}", flush=True)
+
+    def add(self, counts):
+        """(passed, failed, skipped) of tests that another program has run."""
+        passed, failed, skipped = map(int, counts)
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        return failed
 
     def line(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -191,48 +207,63 @@ def fuzz_tier(totals):
                      for path in glob.glob(os.path.join(ROOT, "tests/fuzz/*_fuzz.cpp")))
     for target in targets:
         done = Command([sys.executable, "tests/fuzz/run", "--seconds", str(FUZZ_S), target])
-        if done.status == FUZZ_CANNOT_RUN:
-            totals.skipped += 1
-            print(f"SKIP fuzz {target}: {done.output.strip()}", flush=True)
+        if done.status == CANNOT_RUN:
+            totals.skip(f"fuzz {target}", done.output.strip())
             continue
         if done.status == 0:
             print(done.output.strip(), flush=True)
         totals.check(f"{target} finds nothing", done.problem())
 
 
-def _unittests(totals, paths, timeout_s):
-    for path in sorted(paths):
-        relative = os.path.relpath(path, ROOT)
-        if totals.only and not any(word in relative for word in totals.only):
-            continue
+def unittests(totals, paths, timeout_s, at_once=1):
+    """Files of Python tests, so many of them beside each other."""
+    chosen = [path for path in (os.path.relpath(path, ROOT) for path in sorted(paths))
+              if not totals.only or any(word in path for word in totals.only)]
+
+    def run_file(path):
         started = time.monotonic()
-        done = Command([sys.executable, "tests/support/run_unittests.py", relative],
+        done = Command([sys.executable, "tests/support/run_unittests.py", path],
                        timeout_s=timeout_s)
-        result = re.search(r"^RESULT (\d+) (\d+) (\d+)$", done.output, re.MULTILINE)
-        if result:
-            counts = [int(number) for number in result.groups()]
-            totals.passed += counts[0]
-            totals.failed += counts[1]
-            totals.skipped += counts[2]
-        if not result or (done.status != 0 and counts[1] == 0):
-            totals.failed += 1
-        shown = done.output if done.status else "\n".join(
-            line for line in done.output.splitlines() if line.startswith("SKIP "))
-        word = "ok  " if done.status == 0 else "FAIL"
-        taken = time.monotonic() - started
-        if shown:
-            print(_shortened(shown), flush=True)
-        print(f"{word} {relative} ({taken:.0f} s)", flush=True)
+        return path, done, time.monotonic() - started
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for path, done, taken in pool.map(run_file, chosen):
+            _count_unittests(totals, path, done, taken)
+
+
+def _count_unittests(totals, path, done, taken):
+    result = re.search(r"^RESULT (\d+) (\d+) (\d+)$", done.output, re.MULTILINE)
+    failed = totals.add(result.groups()) if result else 0
+    if not result or (done.status != 0 and failed == 0):
+        totals.failed += 1
+    shown = done.output if done.status else "\n".join(
+        line for line in done.output.splitlines() if line.startswith("SKIP "))
+    word = "ok  " if done.status == 0 else "FAIL"
+    if shown:
+        print(_shortened(shown), flush=True)
+    print(f"{word} {path} ({taken:.0f} s)", flush=True)
 
 
 def cli_tier(totals):
     _needs_build(totals)
-    _unittests(totals, glob.glob(os.path.join(ROOT, "tests/faas-cli/*_test.py")), 300)
+    unittests(totals, glob.glob(os.path.join(ROOT, "tests/faas-cli/*_test.py")), 300)
 
 
 def e2e_tier(totals):
     _needs_build(totals)
-    _unittests(totals, glob.glob(os.path.join(ROOT, "tests/e2e/*_test.py")), 1500)
+    unittests(totals, glob.glob(os.path.join(ROOT, "tests/e2e/*_test.py")), 1500)
+
+
+def vm_tier(totals):
+    _needs_build(totals)
+    done = Command([sys.executable, "tests/vm/run", *totals.only], timeout_s=VM_TIMEOUT_S)
+    if done.status == CANNOT_RUN:
+        totals.skip("the tests on a machine with systemd and cgroup v2", done.output.strip())
+        return
+    found = TOTALS.findall(done.output)
+    failed = totals.add(found[-1]) if found else 0
+    print(_shortened(done.output), flush=True)
+    if not found or (done.status != 0 and failed == 0):
+        totals.check("the virtual machine comes to the end of its tests", "see above")
 
 
 def bench_tier(totals):
@@ -263,9 +294,10 @@ def lint_tier(totals):
 
 TIERS = {
     "format": format_tier, "tidy": tidy_tier, "build": build_tier, "units": units_tier,
-    "cli": cli_tier, "e2e": e2e_tier, "bench": bench_tier, "asan": asan_tier,
+    "cli": cli_tier, "e2e": e2e_tier, "vm": vm_tier, "bench": bench_tier, "asan": asan_tier,
     "tsan": tsan_tier, "fuzz": fuzz_tier, "lint": lint_tier,
 }
+TAKE_WORDS = {"cli", "e2e", "vm"}  # run.py e2e deploy: only the files whose path has one of them
 
 
 class MachineSnapshot:
@@ -313,24 +345,28 @@ def _reap():
         pass
 
 
-def run_tiers(names, totals):
+def _run_tiers(tiers, totals):
     times = []
-    for name in names:
+    for name, tier in tiers.items():
         print(f"\n== {name}", flush=True)
         started = time.monotonic()
-        TIERS[name](totals)
+        tier(totals)
         times.append(f"{name} {time.monotonic() - started:.0f} s")
         _reap()
     print(f"\ntime: {', '.join(times)}", flush=True)
 
 
-def main():
-    names = sys.argv[1:]
+def main(names):
     tiers = [name for name in names if name in TIERS]
     only = [name for name in names if name not in TIERS]
-    if only and not set(tiers) & {"cli", "e2e"}:
+    if only and not set(tiers) & TAKE_WORDS:
         print(f"no such tier: {' '.join(only)}; there are {' '.join(TIERS)}", file=sys.stderr)
         return 2
+    return run({name: TIERS[name] for name in tiers or TIERS}, only)
+
+
+def run(tiers, only):
+    """Runs {name: tier}; of what takes words, only the files whose path has one of `only`."""
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     machine.become_subreaper()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -343,7 +379,7 @@ def main():
     totals = Totals()
     totals.only = only
     try:
-        run_tiers(tiers or list(TIERS), totals)
+        _run_tiers(tiers, totals)
         left = MachineSnapshot().difference(before, temp_dir)
         print("\n== machine", flush=True)
         totals.check("the tests leave nothing on the machine", "\n".join(left) or None)
@@ -356,4 +392,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
