@@ -11,11 +11,12 @@ build_packages=(
 
 # What the tests need beyond that. The clang tools carry their version because another one formats
 # and warns differently; libFuzzer comes with clang. docker.io and mmdebstrap make the images;
-# podman, skopeo and umoci write them their way, and read them as we should.
+# podman, skopeo and umoci write them their way, and read them as we should. qemu boots another
+# machine, whose disks mmdebstrap and e2fsprogs make.
 test_packages=(
   "${build_packages[@]}"
-  busybox-static ca-certificates clang-14 clang-format-14 clang-tidy-14 docker.io
-  libclang-rt-14-dev mmdebstrap podman skopeo umoci zstd
+  busybox-static ca-certificates clang-14 clang-format-14 clang-tidy-14 docker.io e2fsprogs
+  libclang-rt-14-dev mmdebstrap podman qemu-system-x86 skopeo umoci zstd
 )
 
 # install_missing PACKAGE…: asks apt only for what is not there; a second run needs no network.
