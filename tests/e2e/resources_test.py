@@ -6,7 +6,7 @@ import unittest
 
 import images
 import machine
-from faasd_process import Reply, connect, curl, read_to_end
+from faasd_process import Reply, at_this_pace, connect, curl, read_to_end
 from receipts_test import MIB, REQUEST, RecordsTestCase, ask
 
 
@@ -63,7 +63,7 @@ class AHandler(RecordsTestCase):
     def test_R2_whose_children_take_it_does_not_get_more_by_and_by(self):
         faasd = self.start_with_sibling()
         receipt = self.receipt_of(faasd, ("keep", "allocating"), "--memory", "32M", "--timeout",
-                                  "2s")
+                                  f"{at_this_pace(2000)}ms")
         self.assertEqual(receipt["outcome"], "timeout")
         self.assertIn("out of memory", receipt["reason"])
         self.assertLessEqual(receipt["memory_peak_bytes"], 32 * MIB)

@@ -1,6 +1,7 @@
 """What a container can do with the socket that it is given (nothing but to use it), and with
 sockets of its own (all that is usual). N4, from the other side."""
 
+import contextlib
 import json
 import socket
 import struct
@@ -8,7 +9,7 @@ import unittest
 
 import images
 from escape_test import EscapeTestCase
-from faasd_process import connect, curl
+from faasd_process import PATIENCE_S, connect, curl
 
 FASTOPEN = ("sendto, fast open", "sendmsg, fast open")
 
@@ -21,7 +22,8 @@ class ASocket(EscapeTestCase):
 
     def thief(self, *words, **config):
         port = str(self.service.address[1])
-        return self.faasd.deploy("thief", images.socket_thief(port, *words, **config))
+        return self.faasd.deploy("thief", images.socket_thief(port, *words, **config),
+                                 "--timeout", f"{PATIENCE_S}s")
 
     def receipt(self):
         self.faasd.log.wait_for("receipt", function="thief")
@@ -60,8 +62,9 @@ class ASocket(EscapeTestCase):
         """Whether a handler waits in poll(2): it has its socket then."""
         waiting = []
         for pid in self.faasd.containers():
-            with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
-                waiting.append("poll" in file.read())
+            with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+                with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
+                    waiting.append("poll" in file.read())
         return any(waiting)
 
     def test_of_its_own_does_all_that_is_usual_for_any_user(self):

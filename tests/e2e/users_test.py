@@ -32,8 +32,7 @@ class Root(FaasdTestCase):
         """What the host says of the first process of an instance that waits for its request."""
         address = faasd.deploy(name, HELLO_TAR)
         with connect(address) as held:
-            faasd.log.wait_until(lambda: hello_pids(faasd), "no container runs")
-            pid, = hello_pids(faasd)
+            pid, = faasd.log.wait_until(lambda: hello_pids(faasd), "no container runs")
             status = dict(line.split(":\t", 1)
                           for line in open(f"/proc/{pid}/status").read().splitlines()
                           if ":\t" in line)

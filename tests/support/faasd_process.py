@@ -176,14 +176,15 @@ class LogLines:
         return found[0]
 
     def wait_until(self, check, what, timeout_s=PATIENCE_S):
-        """Waits for `check()`, looked at after each log line and now and then."""
+        """Waits for `check()`, looked at after each log line and now and then; what it returned."""
         deadline = time.monotonic() + timeout_s
-        while not check():
+        while not (found := check()):
             if time.monotonic() > deadline:
                 reason = what() if callable(what) else what
                 raise AssertionError(f"{reason}: not within {timeout_s} s\n{self.tail()}")
             with self._changed:
                 self._changed.wait(LOOK_AGAIN_S)
+        return found
 
     def join(self):
         self._thread.join(PATIENCE_S)

@@ -30,8 +30,7 @@ def handler_with_cgroup(daemon):
     """The pid of the one /hello that runs, once it does, and the path of its cgroup."""
     def handlers():
         return [pid for pid in daemon.containers() if machine.command_of(pid) == "/hello"]
-    daemon.log.wait_until(handlers, "no handler runs")
-    pid, = handlers()
+    pid, = daemon.log.wait_until(handlers, "no handler runs")
     with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
         return pid, file.read().strip().removeprefix("0::")
 
