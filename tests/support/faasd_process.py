@@ -309,7 +309,7 @@ class Faasd(Client):
 
     @property
     def cgroup_names(self):
-        """What the subtree is called: a plain cgroup's name, and a slice's where systemd makes it."""
+        """What its subtree is called: a plain cgroup's name, a slice's where systemd makes it."""
         return {self.cgroup, self.cgroup.replace("-", "_") + ".slice"}
 
     def cgroups(self):

@@ -19,8 +19,8 @@ DISK = "if=virtio,format=raw,cache=unsafe"
 
 def command(base, tests_disk, console, *kernel_arguments):
     """`console` are qemu's arguments for the serial lines: the console, then the results."""
-    append = ["root=/dev/vda", "rw", "quiet", "fastboot", "noresume", "panic=-1", f"console={base_image.CONSOLE}",
-              *kernel_arguments]
+    append = ["root=/dev/vda", "rw", "quiet", "fastboot", "noresume", "panic=-1",
+              f"console={base_image.CONSOLE}", *kernel_arguments]
     return [program("qemu-system-x86_64", "qemu-system-x86"), "-machine", "q35",
             "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(PROCESSORS),
             "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none", "-no-reboot",
