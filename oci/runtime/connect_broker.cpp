@@ -58,7 +58,7 @@ ConnectBroker::Client::~Client() {
     const std::lock_guard lock(broker_.mutex_);
     broker_.clients_.erase(container_);
   }
-  broker_.loop_.post([&broker = broker_, id = container_] { broker.calls_.erase(id); });
+  broker_.loop_.post([&broker = broker_, id = container_] { broker.containers_.erase(id); });
 }
 
 ConnectBroker::ConnectBroker(std::filesystem::path socket, const sys::Log& log)
@@ -70,6 +70,7 @@ ConnectBroker::ConnectBroker(std::filesystem::path socket, const sys::Log& log)
     started->get_future().get();
   } catch (...) {
     thread_.join();
+    remove_socket();
     throw;
   }
 }
@@ -77,15 +78,19 @@ ConnectBroker::ConnectBroker(std::filesystem::path socket, const sys::Log& log)
 ConnectBroker::~ConnectBroker() {
   loop_.stop();
   thread_.join();
+  remove_socket();
+}
+
+void ConnectBroker::remove_socket() const noexcept {
   std::error_code ignored;  // the next start replaces it
   std::filesystem::remove(socket_, ignored);
 }
 
 void ConnectBroker::run(const std::shared_ptr<std::promise<void>>& started) {
-  std::optional<sys::StandIn> stand_in;
+  std::optional<CallWorkers> workers;
   try {
-    stand_in.emplace();
-    stand_in_ = &*stand_in;
+    workers.emplace(loop_);
+    workers_ = &*workers;
     watch_ = loop_.watch(listener_.get(), EPOLLIN, [this](auto) { accept_runtimes(); });
   } catch (...) {
     started->set_exception(std::current_exception());
@@ -93,7 +98,7 @@ void ConnectBroker::run(const std::shared_ptr<std::promise<void>>& started) {
   }
   started->set_value();
   loop_.run();
-  calls_.clear();
+  containers_.clear();
 }
 
 void ConnectBroker::accept_runtimes() {
@@ -130,16 +135,52 @@ void ConnectBroker::adopt(Runtime runtime) {
     if (it != clients_.end()) counter = it->second;
   }
   if (!counter || !sys::is_call_listener(runtime.listener.get())) return;
-  calls_.erase(container);
+  containers_[container] = {
+      .calls = std::make_shared<TrappedCalls>(std::move(runtime.listener),
+                                              [this, container, counter](sys::SocketCall call) {
+                                                note_escape(container, counter, call);
+                                              }),
+      .watch = {}};
+  wait_for_calls(container);
+}
+
+void ConnectBroker::wait_for_calls(const std::string& container) {
+  Container& waiting = containers_.at(container);
   try {
-    calls_.try_emplace(container, loop_, *stand_in_, std::move(runtime.listener),
-                       TrappedCalls::Callbacks{[this, container, counter](sys::SocketCall call) {
-                                                 note_escape(container, counter, call);
-                                               },
-                                               [this, container] { calls_.erase(container); }});
+    waiting.watch = loop_.watch(waiting.calls->listener(), EPOLLIN, [this, container](auto events) {
+      if ((events & EPOLLIN) != 0) {
+        serve(container);
+      } else {
+        containers_.erase(container);  // no process of it is left
+      }
+    });
   } catch (const std::exception& error) {
-    log_.error("broker_failed", {{"instance", container}, {"reason", error.what()}});
+    give_up(container, error);
   }
+}
+
+void ConnectBroker::serve(const std::string& container) {
+  Container& known = containers_.at(container);
+  known.watch.reset();
+  const auto on_done = [this, container, calls = known.calls](TrappedCalls::Outcome outcome) {
+    const auto it = containers_.find(container);
+    if (it == containers_.end() || it->second.calls != calls) return;  // its Client has gone
+    if (outcome == TrappedCalls::Outcome::idle) {
+      wait_for_calls(container);
+    } else {
+      containers_.erase(it);
+    }
+  };
+  try {
+    workers_->serve(known.calls, on_done);
+  } catch (const std::exception& error) {
+    give_up(container, error);
+  }
+}
+
+void ConnectBroker::give_up(const std::string& container, const std::exception& error) {
+  log_.error("broker_failed", {{"instance", container}, {"reason", error.what()}});
+  containers_.erase(container);
 }
 
 void ConnectBroker::note_escape(const std::string& container, const Counter& counter,

@@ -1,11 +1,13 @@
 // Answers the socket calls that containers may not make themselves (trapped_calls.h), for all
 // containers. A runtime sends the listener of a container's filter to a socket of ours
 // (`linux.seccomp.listenerPath`, runtime-spec config-linux.md, "The Container Process State"); what
-// is trapped before we have it waits. One thread of its own; any thread may use it.
+// is trapped before we have it waits. One thread of its own, which waits for calls, and
+// CallWorkers, which answer them; any thread may use it.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -14,6 +16,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "oci/runtime/call_workers.h"
 #include "oci/runtime/trapped_calls.h"
 #include "oci/sys/event_loop.h"
 #include "oci/sys/log.h"
@@ -60,11 +63,19 @@ class ConnectBroker {
     sys::EventLoop::Timer timeout;
     sys::EventLoop::Watch watch;
   };
+  struct Container {
+    std::shared_ptr<TrappedCalls> calls;
+    sys::EventLoop::Watch watch;  // of its listener, while no worker serves it
+  };
 
   void run(const std::shared_ptr<std::promise<void>>& started);
+  void remove_socket() const noexcept;
   void accept_runtimes();
   void hear(std::uint64_t number);
   void adopt(Runtime runtime);
+  void wait_for_calls(const std::string& container);
+  void serve(const std::string& container);
+  void give_up(const std::string& container, const std::exception& error);
   void note_escape(const std::string& container, const Counter& counter, sys::SocketCall call);
 
   const std::filesystem::path socket_;
@@ -75,10 +86,10 @@ class ConnectBroker {
   // On the thread only.
   sys::EventLoop loop_;
   sys::UniqueFd listener_;
-  sys::StandIn* stand_in_ = nullptr;
+  CallWorkers* workers_ = nullptr;
   std::unordered_map<std::uint64_t, Runtime> runtimes_;
   std::uint64_t next_runtime_ = 1;
-  std::unordered_map<std::string, TrappedCalls> calls_;  // by container
+  std::unordered_map<std::string, Container> containers_;
   sys::EventLoop::Watch watch_;
   std::thread thread_;  // last: it uses all of the above
 };

@@ -15,8 +15,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// All containers share one thread, and a call costs it some fifty microseconds: what one of them
-// may have of a stretch of time. 1,280 connections a second are more than a handler makes.
+// A call costs some fifty microseconds of a processor, which no container is charged for: what one
+// of them may have of a stretch of time. 1,280 connections a second are more than a handler makes.
 constexpr int kCallsPerTurn = 64;
 constexpr milliseconds kTurn{50};
 // Connections of one container that wait, each with up to three descriptors of ours: with as many
@@ -48,34 +48,54 @@ std::vector<std::byte> read_address(const sys::OtherThread& caller, const sys::T
 
 }  // namespace
 
-TrappedCalls::TrappedCalls(sys::EventLoop& loop, sys::StandIn& stand_in, sys::UniqueFd listener,
-                           Callbacks callbacks)
-    : loop_(loop),
-      stand_in_(stand_in),
-      listener_(std::move(listener)),
-      callbacks_(std::move(callbacks)) {
+TrappedCalls::TrappedCalls(sys::UniqueFd listener, std::function<void(sys::SocketCall)> escape)
+    : listener_(std::move(listener)), escape_(std::move(escape)) {}
+
+void TrappedCalls::serve(sys::EventLoop& loop, sys::StandIn& stand_in,
+                         std::function<void(Outcome)> done) {
+  loop_ = &loop;
+  stand_in_ = &stand_in;
+  done_serving_ = std::move(done);
   start_watching();
 }
 
 void TrappedCalls::start_watching() {
-  watch_ = loop_.watch(listener_.get(), EPOLLIN, [this](auto events) { on_event(events); });
+  try {
+    watch_ = loop_->watch(listener_.get(), EPOLLIN, [this](auto events) { on_event(events); });
+  } catch (const std::exception&) {
+    leave(Outcome::ended);  // no memory, perhaps
+  }
 }
 
 void TrappedCalls::on_event(sys::EventLoop::Events events) {
   if ((events & EPOLLIN) == 0) {
-    watch_.reset();
-    const std::function<void()> ended = std::move(callbacks_.ended);
-    ended();  // destroys this
+    leave(Outcome::ended);
     return;
   }
-  if (calls_in_turn_ == 0) {
-    turn_ = loop_.after(kTurn, [this] {
-      calls_in_turn_ = 0;
-      if (!watch_) start_watching();
-    });
+  const auto now = sys::EventLoop::Clock::now();
+  if (now >= end_of_turn_) {
+    calls_in_turn_ = 0;
+    end_of_turn_ = now + kTurn;
   }
-  if (++calls_in_turn_ >= kCallsPerTurn) watch_.reset();  // until the turn is over
+  if (++calls_in_turn_ >= kCallsPerTurn) {
+    watch_.reset();
+    turn_ = loop_->after(std::chrono::ceil<milliseconds>(end_of_turn_ - now),
+                         [this] { waiting_.empty() ? leave(Outcome::idle) : start_watching(); });
+  }
   take_one();
+  leave_if_idle();
+}
+
+void TrappedCalls::leave_if_idle() {
+  if (waiting_.empty() && watch_) leave(Outcome::idle);
+}
+
+void TrappedCalls::leave(Outcome outcome) {
+  watch_.reset();
+  turn_.reset();
+  waiting_.clear();
+  const std::function<void(Outcome)> done = std::move(done_serving_);
+  done(outcome);
 }
 
 void TrappedCalls::take_one() {
@@ -85,16 +105,20 @@ void TrappedCalls::take_one() {
   } catch (const std::system_error&) {
     // No memory, perhaps: it is still there for the next try.
   }
-  if (!call) return;
+  if (call) answer(call->id, [&] { return handle(*call); });
+}
+
+// With what `perform` has come to; not yet if it has to wait.
+void TrappedCalls::answer(std::uint64_t id, const std::function<std::optional<int>()>& perform) {
   std::optional<int> error;
   try {
-    error = handle(*call);
+    error = perform();
   } catch (const std::system_error& failed) {
     error = failed.code().value();
   } catch (const std::exception&) {
     error = EPERM;  // no memory, perhaps
   }
-  if (error) sys::answer_call(listener_.get(), call->id, *error);
+  if (error) sys::answer_call(listener_.get(), id, *error);
 }
 
 // A signal may call the caller away when its socket is connected or bound already, even with our
@@ -133,13 +157,13 @@ std::optional<int> TrappedCalls::handle(const sys::TrappedCall& call) {
   const int socket = attempt.socket.get();
   if (call.what == SocketCall::connect) return connect(call.id, std::move(attempt));
   if (call.what == SocketCall::bind) {
-    return once(attempt, stand_in_.bind(attempt.standpoint, socket, attempt.address), EINVAL);
+    return once(attempt, stand_in_->bind(attempt.standpoint, socket, attempt.address), EINVAL);
   }
-  return stand_in_.listen(attempt.standpoint, socket, as_int(call.arguments[1]));
+  return stand_in_->listen(attempt.standpoint, socket, as_int(call.arguments[1]));
 }
 
 int TrappedCalls::refuse(sys::SocketCall call) {
-  callbacks_.escape(call);
+  escape_(call);
   return EPERM;
 }
 
@@ -148,7 +172,7 @@ std::optional<int> TrappedCalls::connect(std::uint64_t id, Attempt attempt) {
   const int socket = attempt.socket.get();
   const bool may_wait = !sys::is_nonblocking(socket);
   if (may_wait) sys::set_nonblocking(socket, true);
-  const int error = stand_in_.connect(attempt.standpoint, socket, attempt.address);
+  const int error = stand_in_->connect(attempt.standpoint, socket, attempt.address);
   if (may_wait) sys::set_nonblocking(socket, false);
   if (error == EINTR) {
     // Another thread has made the socket block again, just then, and only to make us wait.
@@ -169,11 +193,11 @@ std::optional<int> TrappedCalls::wait(std::uint64_t id, Attempt attempt, int err
   Attempt& waiting = waiting_[id] = std::move(attempt);
   if (error == EAGAIN) {
     waiting.pause = std::clamp(waiting.pause * 2, kFirstPause, kLongestPause);
-    waiting.retry = loop_.after(waiting.pause, [this, id] { retry(id); });
+    waiting.retry = loop_->after(waiting.pause, [this, id] { retry(id); });
   } else {
     waiting.standpoint = {};  // of no use any more, and two descriptors
     waiting.connected =
-        loop_.watch(waiting.socket.get(), EPOLLOUT, [this, id](auto) { on_connected(id); });
+        loop_->watch(waiting.socket.get(), EPOLLOUT, [this, id](auto) { on_connected(id); });
   }
   return std::nullopt;
 }
@@ -181,16 +205,10 @@ std::optional<int> TrappedCalls::wait(std::uint64_t id, Attempt attempt, int err
 void TrappedCalls::retry(std::uint64_t id) {
   Attempt attempt = std::move(waiting_.at(id));
   waiting_.erase(id);
-  if (!sys::is_pending(listener_.get(), id)) return;
-  std::optional<int> error;
-  try {
-    error = connect(id, std::move(attempt));
-  } catch (const std::system_error& failed) {
-    error = failed.code().value();
-  } catch (const std::exception&) {
-    error = EPERM;  // no memory, perhaps
+  if (sys::is_pending(listener_.get(), id)) {
+    answer(id, [&] { return connect(id, std::move(attempt)); });
   }
-  if (error) sys::answer_call(listener_.get(), id, *error);
+  leave_if_idle();
 }
 
 void TrappedCalls::on_connected(std::uint64_t id) {
@@ -198,6 +216,7 @@ void TrappedCalls::on_connected(std::uint64_t id) {
   waiting_.erase(id);
   sys::answer_call(listener_.get(), id,
                    once(attempt, sys::pending_error(attempt.socket.get()), EISCONN));
+  leave_if_idle();
 }
 
 }  // namespace runtime

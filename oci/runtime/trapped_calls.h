@@ -5,7 +5,7 @@
 // of its address, if the socket belongs to the container's own network namespace. Whatever another
 // thread changes meanwhile, it is that socket and that address that were looked at. Anything else
 // is EPERM, and counted as an attempt to escape. Source: seccomp_unotify(2), "Intended purpose".
-// Owned by the ConnectBroker, on its thread.
+// Owned by the ConnectBroker; while there are calls, used by one of its CallWorkers alone.
 #pragma once
 
 #include <chrono>
@@ -25,13 +25,20 @@ namespace runtime {
 
 class TrappedCalls {
  public:
-  struct Callbacks {
-    std::function<void(sys::SocketCall)> escape;  // before the caller hears of it
-    std::function<void()> ended;  // no process of the container is left; may destroy this
+  enum class Outcome {
+    idle,   // no call waits: the next one makes the listener readable
+    ended,  // no process of the container is left, or no more can be answered
   };
 
-  TrappedCalls(sys::EventLoop& loop, sys::StandIn& stand_in, sys::UniqueFd listener,
-               Callbacks callbacks);
+  // `escape` is called on the thread that serves, before the caller hears of it.
+  TrappedCalls(sys::UniqueFd listener, std::function<void(sys::SocketCall)> escape);
+
+  int listener() const noexcept { return listener_.get(); }
+
+  // Answers calls on this loop, which is the calling thread's, as `stand_in` is. At the end, which
+  // may be soon, calls `done` there, and touches neither this nor the other two from then on: it
+  // may be served again, by another thread.
+  void serve(sys::EventLoop& loop, sys::StandIn& stand_in, std::function<void(Outcome)> done);
 
  private:
   // One call, and of connect(2) one that may have to wait.
@@ -47,6 +54,7 @@ class TrappedCalls {
 
   void on_event(sys::EventLoop::Events events);
   void take_one();
+  void answer(std::uint64_t id, const std::function<std::optional<int>()>& perform);
   // What the call has come to; nothing if it has to wait.
   std::optional<int> handle(const sys::TrappedCall& call);
   int refuse(sys::SocketCall call);
@@ -56,17 +64,23 @@ class TrappedCalls {
   void on_connected(std::uint64_t id);
   int once(const Attempt& attempt, int error, int error_of_second_call);
   void start_watching();
+  void leave_if_idle();
+  void leave(Outcome outcome);
 
-  sys::EventLoop& loop_;
-  sys::StandIn& stand_in_;
-  sys::UniqueFd listener_;
-  Callbacks callbacks_;
+  const sys::UniqueFd listener_;
+  const std::function<void(sys::SocketCall)> escape_;
   std::unordered_map<std::uint64_t, Attempt> waiting_;  // by the number of the call
   std::unordered_map<pid_t, std::uint64_t> done_;  // the socket that was connected or bound last
   int calls_in_turn_ = 0;
+  sys::EventLoop::Clock::time_point end_of_turn_;
   bool distrusted_ = false;  // it has made us wait on purpose
+
+  // While it is served.
+  sys::EventLoop* loop_ = nullptr;
+  sys::StandIn* stand_in_ = nullptr;
+  std::function<void(Outcome)> done_serving_;
   sys::EventLoop::Timer turn_;
-  sys::EventLoop::Watch watch_;  // of listener_; last: it goes first
+  sys::EventLoop::Watch watch_;  // of listener_, but for the rest of a turn that was used up
 };
 
 }  // namespace runtime

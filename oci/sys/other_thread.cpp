@@ -135,7 +135,11 @@ StandIn::StandIn() : own_root_(open_directory("/")), own_gid_(::getegid()) {
   event.sigev_notify = SIGEV_THREAD_ID;
   event.sigev_signo = kAlarmSignal;
   event._sigev_un._tid = static_cast<pid_t>(::syscall(SYS_gettid));
-  if (::timer_create(CLOCK_MONOTONIC, &event, &alarm_) != 0) throw_errno("timer_create");
+  if (::timer_create(CLOCK_MONOTONIC, &event, &alarm_) == 0) return;
+  if (errno != EAGAIN) throw_errno("timer_create");
+  throw Refused(Refusal::failed, "no_timer",
+                "no timer can be had: processes of root have all the pending signals that root may "
+                "have (RLIMIT_SIGPENDING); `grep SigQ /proc/*/status` shows whose they are");
 }
 
 StandIn::~StandIn() {

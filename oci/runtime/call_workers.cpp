@@ -1,0 +1,95 @@
+#include "oci/runtime/call_workers.h"
+
+#include <exception>
+#include <future>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace runtime {
+namespace {
+
+// More than ever answer at once, as an answer takes some fifty microseconds; the threads of those
+// who wait for long end when they are done.
+constexpr std::size_t kMaxIdle = 4;
+
+}  // namespace
+
+class CallWorkers::Worker {
+ public:
+  Worker() {
+    // Shared: the thread may still be telling when we have heard already.
+    const auto started = std::make_shared<std::promise<void>>();
+    thread_ = std::thread([this, started] { run(started); });
+    try {
+      started->get_future().get();
+    } catch (...) {
+      thread_.join();
+      throw;
+    }
+  }
+  ~Worker() {
+    loop_.stop();
+    thread_.join();
+  }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // `done` is called on the thread of this.
+  void serve(std::shared_ptr<TrappedCalls> calls, std::function<void(TrappedCalls::Outcome)> done) {
+    loop_.post([this, calls = std::move(calls), done = std::move(done)]() mutable {
+      serving_ = std::move(calls);
+      serving_->serve(loop_, *stand_in_, [this, done = std::move(done)](auto outcome) {
+        const std::shared_ptr<TrappedCalls> last = std::move(serving_);
+        done(outcome);
+      });
+    });
+  }
+
+ private:
+  void run(const std::shared_ptr<std::promise<void>>& started) {
+    try {
+      stand_in_.emplace();
+    } catch (...) {
+      started->set_exception(std::current_exception());
+      return;
+    }
+    started->set_value();
+    loop_.run();
+    serving_.reset();
+    stand_in_.reset();
+  }
+
+  sys::EventLoop loop_;
+  std::optional<sys::StandIn> stand_in_;   // on the thread only
+  std::shared_ptr<TrappedCalls> serving_;  // on the thread only
+  std::thread thread_;                     // last: it uses all of the above
+};
+
+CallWorkers::CallWorkers(sys::EventLoop& loop) : loop_(loop) {
+  idle_.push_back(std::make_unique<Worker>());
+}
+
+CallWorkers::~CallWorkers() = default;
+
+void CallWorkers::serve(std::shared_ptr<TrappedCalls> calls,
+                        std::function<void(TrappedCalls::Outcome)> done) {
+  if (idle_.empty()) idle_.push_back(std::make_unique<Worker>());
+  Worker* const worker = idle_.back().get();
+  busy_.emplace(worker, std::move(idle_.back()));
+  idle_.pop_back();
+  worker->serve(std::move(calls), [this, worker, done = std::move(done)](auto outcome) {
+    loop_.post([this, worker, done, outcome] {
+      on_done(worker);
+      done(outcome);
+    });
+  });
+}
+
+void CallWorkers::on_done(Worker* worker) {
+  const auto it = busy_.find(worker);
+  if (idle_.size() < kMaxIdle) idle_.push_back(std::move(it->second));
+  busy_.erase(it);
+}
+
+}  // namespace runtime
