@@ -44,7 +44,7 @@ TEST_CASE("what is no such value is refused with the option, the text and what w
                {"memory", "1"},       {"memory", "2000000T"},
                {"memory", "1e3M"},    {"memory", "0x10M"},
                {"cpus", "0"},         {"cpus", "-1"},
-               {"cpus", "one"},       {"pids", "1"},
+               {"cpus", "one"},       {"pids", "15"},
                {"pids", "1.5"},       {"pids", "99999999999999999999"},
                {"timeout", "0s"},     {"timeout", "25h"},
                {"timeout", "5 s"},    {"concurrency", "0"},
