@@ -16,6 +16,9 @@ microseconds between(sys::EventLoop::Clock::time_point from, sys::EventLoop::Clo
   return std::chrono::duration_cast<microseconds>(to - from);
 }
 
+// The longer a container has been at work, the less it matters when it goes on; who is launched
+// meanwhile is waited for now. Most have ended by then. docs/PERFORMANCE.md, "Load".
+constexpr std::chrono::milliseconds kYouth{600};
 constexpr std::string_view kOutOfMemory = "the kernel killed it: out of memory, see --memory";
 
 }  // namespace
@@ -45,6 +48,7 @@ Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
   deadline_ = workshop_.loop.after(blueprint_->function.limits.timeout, [this] {
     kill(Outcome::timeout, "the handler was over its time limit");
   });
+  end_of_youth_ = workshop_.loop.after(kYouth, [this] { workshop_.cgroups.yield_processor(id_); });
 }
 
 Instance::~Instance() = default;
@@ -157,6 +161,7 @@ void Instance::take_back() {
 
 void Instance::end() {
   deadline_.reset();
+  end_of_youth_.reset();
   exit_watch_.reset();
   pidfd_.reset();
   stdout_.finish();

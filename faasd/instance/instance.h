@@ -99,6 +99,7 @@ class Instance {
   sys::UniqueFd pidfd_;  // of the container's first process, once the runtime has told
   sys::EventLoop::Watch exit_watch_;
   sys::EventLoop::Timer deadline_;
+  sys::EventLoop::Timer end_of_youth_;
 
   sys::SocketName client_name_;
   sys::UniqueFd taken_back_;  // the client's socket, from a container that we kill

@@ -21,6 +21,9 @@ namespace {
 constexpr std::size_t kMaxProcFile = 4u << 20;  // /proc and cgroupfs files; far above any real one
 constexpr const char* kScopePrefix = "faasd";   // "faasd-ID.scope"
 constexpr std::string_view kScopeSuffix = ".scope";
+// Of 1024 (sched(7)) and of 100 (cgroup-v2.rst), which runtimes leave as they are.
+constexpr std::string_view kTenthOfShares = "102";
+constexpr std::string_view kTenthOfWeight = "10";
 constexpr const char* kTcpLimit = "memory.kmem.tcp.limit_in_bytes";
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -215,6 +218,19 @@ void CgroupTree::limit_tcp_buffers(const std::string& id, std::uint64_t bytes) c
   const std::filesystem::path directory = tcp_limits_in_ / directory_name(id);
   make_directory(directory, 0755);
   write_cgroup_file(directory / kTcpLimit, std::to_string(bytes));
+}
+
+void CgroupTree::yield_processor(const std::string& id) const noexcept {
+  if (by_systemd()) return;
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    try {
+      const std::filesystem::path directory = directory_in(hierarchy, id);
+      if (hierarchy.has("cpu")) write_cgroup_file(directory / "cpu.shares", kTenthOfShares);
+      if (hierarchy.v2) write_cgroup_file(directory / "cpu.weight", kTenthOfWeight);
+    } catch (const std::exception&) {
+      continue;  // it counts elsewhere, or has gone
+    }
+  }
 }
 
 std::vector<pid_t> CgroupTree::members(const std::string& id) const {

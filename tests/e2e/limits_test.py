@@ -2,11 +2,12 @@
 to one that runs into them, row by row."""
 
 import json
+import os
 import resource
 import unittest
 
 import images
-from faasd_process import HELLO_TAR, FaasdTestCase, curl
+from faasd_process import HELLO_TAR, FaasdTestCase, connect, curl
 
 
 class ALimit(FaasdTestCase):
@@ -46,6 +47,30 @@ class ALimit(FaasdTestCase):
         self.assertIn("open_files", refused.stderr)
         self.assertIn("LimitNOFILE", refused.stderr)
         self.assertEqual(json.loads(faasd.faas("list", "--json").stdout)["functions"], [])
+
+
+class TheProcessor(FaasdTestCase):
+    def test_is_for_younger_ones_first_once_an_instance_has_had_a_while(self):
+        faasd = self.start()
+        address = faasd.deploy("long", images.misbehave("never-exit"), "--timeout", "30s")
+        self.addCleanup(connect(address).close)
+        faasd.log.wait_until(lambda: faasd.footprint()["cgroups"], "no cgroup")
+        if any(path.endswith(".scope") for path in faasd.footprint()["cgroups"]):
+            self.skipTest("systemd makes the cgroups, and what they weigh is its own business")
+        # Of 1024 on cgroup v1, of 100 on v2.
+        faasd.log.wait_until(lambda: self.weights(faasd) & {"102", "10"}, "as heavy as before")
+
+    @staticmethod
+    def weights(faasd):
+        found = set()
+        for directory in faasd.footprint()["cgroups"]:
+            for name in ("cpu.shares", "cpu.weight"):
+                try:
+                    with open(os.path.join(directory, name), encoding="ascii") as file:
+                        found.add(file.read().strip())
+                except OSError:
+                    continue  # no such controller there, or gone by now
+        return found
 
 
 if __name__ == "__main__":
