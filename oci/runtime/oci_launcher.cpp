@@ -3,9 +3,11 @@
 #include <sys/epoll.h>
 
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
@@ -19,6 +21,8 @@ namespace {
 constexpr std::size_t kMaxRuntimeLog = 64u << 10;
 constexpr std::size_t kMaxPidFile = 32;
 constexpr std::size_t kMaxCommandLine = 1u << 20;
+// How often one is looked at that is empty, a millisecond apart.
+constexpr int kLooks = 20;
 
 // The last message in the runtime's JSON log; empty if it wrote none that we can read.
 std::string last_message(const std::filesystem::path& log_file) {
@@ -94,6 +98,19 @@ class OciLaunch : public Launch {
   sys::EventLoop::Watch watch_;
 };
 
+// A process that is just executing another program has none for a moment, and the runtimes do so
+// several times. Kernel threads and processes that have ended have no program either.
+std::string command_line_of(const std::filesystem::path& process) {
+  for (int look = 0; look < kLooks; ++look) {
+    const auto found = sys::read_file_if_exists(process / "cmdline", kMaxCommandLine);
+    if (!found || !found->empty()) return found.value_or("");
+    std::error_code error;
+    if (std::filesystem::read_symlink(process / "exe", error).empty()) return "";
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return "";
+}
+
 }  // namespace
 
 OciLauncher::OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root,
@@ -143,8 +160,7 @@ void OciLauncher::kill_orphans() const {
     const std::optional<sys::UniqueFd> process = sys::open_pidfd(pid);
     if (!process) continue;
     try {
-      const auto command = sys::read_file_if_exists("/proc/" + name + "/cmdline", kMaxCommandLine);
-      if (command && command->find(mark) != std::string::npos) {
+      if (command_line_of("/proc/" + name).find(mark) != std::string::npos) {
         sys::send_signal(process->get(), SIGKILL);
       }
     } catch (const std::exception&) {
