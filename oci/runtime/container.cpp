@@ -58,7 +58,6 @@ json mounts(const Container& container) {
                        {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "max=8"}));
   list.push_back(
       mount("/dev/shm", "tmpfs", "shm", {"nosuid", "nodev", "noexec", "mode=1777", size, inodes}));
-  list.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "nodev", "noexec"}));
   list.push_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "nodev", "noexec", "ro"}));
   // Executable, as a language runtime that compiles into its temporary directory expects.
   list.push_back(mount("/tmp", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=1777", size, inodes}));
