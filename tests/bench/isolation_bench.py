@@ -8,7 +8,8 @@ import shutil
 import statistics
 import tempfile
 
-from faasd_process import HELLO_TAR, Faasd
+import images
+from faasd_process import HELLO_TAR, Faasd, curl
 from request_bench import LONGER_THAN_THE_BENCH, BareRunc, lasting_configs, ms
 
 
@@ -54,12 +55,21 @@ def measure(rounds):
                 remove(lesser)
                 workers[part] = BareRunc(lesser, directory, f"without{number}", faasd)
             times = _take_turns(workers, rounds)
+        connects = _connects_us(faasd.deploy("connects", images.misbehave("time-connects")), rounds)
     finally:
         for worker in workers.values():
             worker.close()
         shutil.rmtree(directory)
         faasd.destroy()
-    return {part: _figures(times["whole"], times[part]) for part in PARTS}
+    figures = {part: _figures(times["whole"], times[part]) for part in PARTS}
+    figures["connect broker"]["one_connect_us"] = connects
+    return figures
+
+
+def _connects_us(address, rounds):
+    """The median of what a handler waits for a connect that the broker makes: each makes one, to
+    /control.sock."""
+    return statistics.median(float(curl(address).body) for _ in range(max(5, rounds // 10)))
 
 
 def _processor_s():

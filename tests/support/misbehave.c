@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -394,6 +395,39 @@ static int run_spin(long number) {
   return 0;
 }
 
+static int compare_ns(const void* one, const void* other) {
+  const long left = *(const long*)one;
+  const long right = *(const long*)other;
+  return (left > right) - (left < right);
+}
+
+/* Each of them is a call that the broker makes. */
+static int run_time_connects(long number) {
+  enum { most = 64 };
+  const int connection = take_connection();
+  const int server = socket(AF_UNIX, SOCK_STREAM, 0);
+  struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/tmp/server"};
+  long taken_ns[most];
+  if (number < 1 || number > most ||
+      bind(server, (struct sockaddr*)&address, sizeof address) != 0 || listen(server, most) != 0) {
+    return exit_usage;
+  }
+  for (long i = 0; i < number; ++i) {
+    const int client = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct timespec before;
+    struct timespec after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    if (connect(client, (struct sockaddr*)&address, sizeof address) != 0) return exit_usage;
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    taken_ns[i] = (after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec;
+    close(client);
+  }
+  qsort(taken_ns, (size_t)number, sizeof *taken_ns, compare_ns);
+  char text[64];
+  snprintf(text, sizeof text, "%.1f\n", (double)taken_ns[number / 2] / 1000);
+  return answer(connection, text);
+}
+
 /* What is piled up stays until the client has closed. */
 static int run_hoard(long number) {
   char text[128];
@@ -460,6 +494,8 @@ static const struct behaviour behaviours[] = {
     {"spin", run_spin, 1, "receives, burns CPU in N processes"},
     {"hoard", run_hoard, 1 << 20,
      "piles up the KIND of things that stands in the place of N, [MOST]"},
+    {"time-connects", run_time_connects, 32,
+     "connects N times to itself, says how many microseconds one took (the median)"},
     {"keep", run_keep, 0, "receives, does without end what stands there: forking and others"},
     {"rewrite", run_rewrite, 0, "tries to write to the runtime, by descriptor N too"},
 };
