@@ -29,9 +29,10 @@ class Inhabitant {
     args.flags = CLONE_NEWUSER | CLONE_PIDFD;
     args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
     args.exit_signal = SIGCHLD;
+    const auto parent = static_cast<pid_t>(::syscall(SYS_getpid));
     pid_ = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
     if (pid_ == -1) throw_errno("clone3 with a user namespace");
-    if (pid_ == 0) stay();
+    if (pid_ == 0) stay(parent);
     pidfd_ = UniqueFd(pidfd);
   }
   Inhabitant(const Inhabitant&) = delete;
@@ -49,11 +50,12 @@ class Inhabitant {
 
  private:
   // A copy of a process of many threads: system calls only. It holds no descriptor of ours, and
-  // does not outlive us.
-  [[noreturn]] static void stay() {
+  // does not outlive us, even if we were killed before it could say so.
+  [[noreturn]] static void stay(pid_t parent) {
     ::syscall(SYS_close_range, 0U, ~0U, 0U);
     ::syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    for (;;) ::pause();
+    while (::syscall(SYS_getppid) == parent) ::pause();
+    ::_exit(1);
   }
 
   pid_t pid_ = -1;
