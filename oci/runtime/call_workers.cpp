@@ -9,9 +9,10 @@
 namespace runtime {
 namespace {
 
-// More than ever answer at once, as an answer takes some fifty microseconds; the threads of those
-// who wait for long end when they are done.
-constexpr std::size_t kMaxIdle = 4;
+// There from the start, and always kept, so that what the daemon holds does not depend on what has
+// been: an answer takes some fifty microseconds, so more are rarely needed at once. The threads of
+// those who wait for long end when they are done.
+constexpr std::size_t kKept = 2;
 
 }  // namespace
 
@@ -67,7 +68,7 @@ class CallWorkers::Worker {
 };
 
 CallWorkers::CallWorkers(sys::EventLoop& loop) : loop_(loop) {
-  idle_.push_back(std::make_unique<Worker>());
+  while (idle_.size() < kKept) idle_.push_back(std::make_unique<Worker>());
 }
 
 CallWorkers::~CallWorkers() = default;
@@ -88,7 +89,7 @@ void CallWorkers::serve(std::shared_ptr<TrappedCalls> calls,
 
 void CallWorkers::on_done(Worker* worker) {
   const auto it = busy_.find(worker);
-  if (idle_.size() < kMaxIdle) idle_.push_back(std::move(it->second));
+  if (idle_.size() < kKept) idle_.push_back(std::move(it->second));
   busy_.erase(it);
 }
 

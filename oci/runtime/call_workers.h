@@ -17,8 +17,8 @@ namespace runtime {
 
 class CallWorkers {
  public:
-  // `loop` is the owner's thread's, and outlives this. Throws std::system_error if not even one
-  // thread can be had.
+  // `loop` is the owner's thread's, and outlives this. Throws what makes a thread or a StandIn
+  // fail.
   explicit CallWorkers(sys::EventLoop& loop);
   ~CallWorkers();  // waits until no call is being answered
   CallWorkers(const CallWorkers&) = delete;

@@ -44,13 +44,14 @@ def _children(pid):
 
 
 def descendants(pid):
-    """All processes below `pid`, itself excluded."""
-    found, queue = [], [pid]
+    """All processes below `pid`, itself excluded. One that gets another parent meanwhile may be
+    met twice, and is there once."""
+    found, queue = {}, [pid]
     while queue:
         children = _children(queue.pop())
-        found += children
+        found.update(dict.fromkeys(children))
         queue += children
-    return found
+    return list(found)
 
 
 def command_of(pid):
