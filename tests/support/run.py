@@ -1,6 +1,6 @@
 """Runs the tiers of tests, counts them together, and checks that nothing is left on the machine.
 
-    run.py [TIER…]      all of them but vm, in this order, if none is named
+    run.py [TIER…]      all of them, in this order, if none is named
 
     format   clang-format would change nothing
     tidy     tests/tidy and its self-test
@@ -297,7 +297,6 @@ TIERS = {
     "cli": cli_tier, "e2e": e2e_tier, "vm": vm_tier, "bench": bench_tier, "asan": asan_tier,
     "tsan": tsan_tier, "fuzz": fuzz_tier, "lint": lint_tier,
 }
-BY_NAME = {"vm"}  # a quarter of an hour of an emulated processor: run when it is named
 TAKE_WORDS = {"cli", "e2e", "vm"}  # run.py e2e deploy: only the files whose path has one of them
 
 
@@ -363,7 +362,7 @@ def main(names):
     if only and not set(tiers) & TAKE_WORDS:
         print(f"no such tier: {' '.join(only)}; there are {' '.join(TIERS)}", file=sys.stderr)
         return 2
-    chosen = tiers or [name for name in TIERS if name not in BY_NAME]
+    chosen = tiers or list(TIERS)
     return run({name: TIERS[name] for name in chosen}, only)
 
 
