@@ -41,7 +41,12 @@ ExitCode list_records(const DaemonClient& client, const RecordOptions& options,
     return ExitCode::done;
   }
   exit_on_interrupt();
+  std::string end;
   EventReader events([&](const std::string& event, const std::string& data) {
+    if (event == "end") {
+      end = data;
+      return;
+    }
     const Json record = Json::parse(data, nullptr, false);
     if (event == "missed") return print_error(data + " records were missed: too many at once");
     if (!record.is_object()) not_faasd();
@@ -53,7 +58,8 @@ ExitCode list_records(const DaemonClient& client, const RecordOptions& options,
     events.take(bytes);
   });
   require_ok(answer);
-  print_error("the daemon ended this: the function was removed, or faasd stops");
+  if (end.empty()) throw Failure(ExitCode::no_daemon, "the daemon went away");
+  print_error(end == "removed" ? "the function was removed" : "the daemon stops");
   return ExitCode::done;
 }
 

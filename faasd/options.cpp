@@ -1,6 +1,7 @@
 #include "faasd/options.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <iostream>
 
 #include "faasd/function/bounds.h"
@@ -63,10 +64,14 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   add_flags(app, options, words);
   app.set_config("--config", "", "file with any of these flags: name = \"value\"")
       ->envname("FAASD_CONFIG");
+  app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt name is no default
   app.set_version_flag("--version", std::string("faasd ") + FAASD_VERSION);
   app.footer("Every flag is also a variable: --state-dir is FAASD_STATE_DIR. More: man faasd");
   try {
     app.parse(argc, argv);
+    // Empty means something there, and CLI11 takes an empty variable for none.
+    const char* listen = std::getenv("FAASD_LISTEN");
+    if (listen != nullptr && *listen == '\0' && app.count("--listen") == 0) options.listen.clear();
     options.drain_timeout = function::parse_duration("drain-timeout", words.drain_timeout, {});
     options.cgroup_driver = sys::cgroup_driver_from(words.cgroup_driver);
     options.log_level = sys::log_level_from(words.log_level);

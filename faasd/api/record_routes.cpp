@@ -89,13 +89,17 @@ class RecordRoutes::EventStream {
     for (const std::string& line : news.lines) {
       text += "id: " + std::to_string(journal::id_of(line)) + "\ndata: " + line + "\n\n";
     }
+    if (!sink.is_writable()) return false;
     const Clock::time_point now = Clock::now();
+    const bool ended = news.ended || routes_.ending_;
+    if (ended)
+      text += std::string("event: end\ndata: ") + (news.ended ? "removed" : "stopping") + "\n\n";
     if (text.empty() && now - last_sent_ >= kHeartbeat) text = ":\n\n";
     if (!text.empty()) {
       last_sent_ = now;
       if (!sink.write(text.data(), text.size())) return false;
     }
-    if (news.ended || routes_.ending_) sink.done();
+    if (ended) sink.done();
     return true;
   }
 

@@ -208,7 +208,9 @@ Receipt Instance::receipt() const {
 void Instance::judge(Receipt& receipt) const {
   const bool oom = receipt.usage.oom_kills > 0;
   if (state_ == State::killed) {
-    receipt.outcome = kill_outcome_;
+    // Who was at work when the daemon had to stop was not turned away.
+    const bool cut_short = served_ && kill_outcome_ == Outcome::refused;
+    receipt.outcome = cut_short ? Outcome::timeout : kill_outcome_;
     receipt.reason = receipt.summary = kill_reason_;
     if (!served_ && kill_outcome_ == Outcome::timeout) {
       receipt.reason = receipt.summary += " and never took its connection";

@@ -45,16 +45,17 @@ void Output::take(std::string_view bytes) {
       dropped_bytes_ += bytes.size();
       return;
     }
-    const std::size_t newline = bytes.find('\n');
-    const std::string_view part = bytes.substr(0, newline);
-    line_.append(part.substr(0, kMaxLoggedLine - std::min(line_.size(), kMaxLoggedLine)));
-    if (newline == std::string_view::npos) {
-      // A line without an end still counts against the bound, or it could be endless.
-      kept_bytes_ += part.size();
-      return;
+    if (line_.size() == kMaxLoggedLine && bytes.front() != '\n') {
+      keep_line();  // the rest of it is another one
+      continue;
     }
+    const std::size_t room = kMaxLoggedLine - line_.size();
+    const std::string_view part = bytes.substr(0, std::min(bytes.find('\n'), room));
+    line_ += part;
+    bytes.remove_prefix(part.size());
+    if (bytes.empty() || bytes.front() != '\n') continue;
+    bytes.remove_prefix(1);
     keep_line();
-    bytes.remove_prefix(newline + 1);
   }
 }
 

@@ -9,6 +9,7 @@ import threading
 import unittest
 
 import faasd_process
+import images
 import machine
 from faasd_process import FaasdTestCase, connect, curl, read_to_end
 
@@ -32,6 +33,7 @@ class AStart(FaasdTestCase):
         faasd = self.start(listen=False)
         self.assertIsNone(faasd.listen)
         self.assertEqual(faasd.api("GET", "/api/list")[0], 200)
+        self.assertIsNone(self.start(listen=None, env={"FAASD_LISTEN": ""}).listen)
 
     def test_tells_the_service_supervisor_when_it_is_ready_and_when_it_stops(self):
         with tempfile.TemporaryDirectory(prefix="n-") as directory:
@@ -61,6 +63,15 @@ class AStart(FaasdTestCase):
                 faasd.expected_status = faasd.wait_exit()
                 self.assertNotEqual(faasd.expected_status, 0)
                 self.assertIn(flags[-1], faasd.log.tail())
+
+    def test_refuses_a_misspelt_name_in_its_file(self):
+        with tempfile.NamedTemporaryFile("w", prefix="config-", suffix=".ini") as config:
+            config.write("tokenfile = /etc/faasd/token\n")
+            config.flush()
+            faasd = self.start("--config", config.name, wait=False)
+            faasd.expected_status = faasd.wait_exit()
+        self.assertEqual(faasd.expected_status, 2)
+        self.assertIn("tokenfile", faasd.log.tail())
 
     def test_without_a_runtime_answers_502_and_names_it_in_the_log(self):
         faasd = self.start("--launcher", "/nowhere/runc")
@@ -110,15 +121,19 @@ class Sigterm(FaasdTestCase):
 
     def test_ends_those_that_outlast_the_drain_timeout(self):
         faasd = self.start("--drain-timeout", "1s")
-        address = faasd.deploy("hello")
+        address = faasd.deploy("slow", images.misbehave("partial-then-hang"))
         with connect(address) as held:
-            faasd.log.wait_until(faasd.containers, "no container started")
+            held.sendall(REQUEST)
+            self.assertNotEqual(held.recv(1), b"")  # so it is at work
             faasd.terminate()
             self.assertEqual(faasd.wait_exit(), 0)
             try:
                 read_to_end(held)  # it ends, whatever it says
             except ConnectionResetError:
                 pass
+        receipt = faasd.log.find("receipt")[0]
+        self.assertEqual(receipt["outcome"], "timeout")
+        self.assertIn("shutting down", receipt["reason"])
 
     def test_K10_under_load_exits_0_and_leaves_nothing(self):
         faasd = self.start()

@@ -242,7 +242,7 @@ class AFollower(RecordsTestCase):
         self.assertEqual((event["id"], event["outcome"]), (2, "ok"))
         remover = threading.Thread(target=faasd.faas, args=("rm", "hello"))
         remover.start()
-        self.assertEqual(answer.read().strip(), b"")
+        self.assertEqual(answer.read().strip(), b"event: end\ndata: removed")
         remover.join()
 
     def next_event(self, answer):
@@ -266,7 +266,7 @@ class AFollower(RecordsTestCase):
             self.assertEqual(faasd.stop(), 0)
             _, err = process.communicate(timeout=PATIENCE_S)
             self.assertEqual(process.returncode, 0, err)
-            self.assertIn(b"the daemon ended this", err)
+            self.assertIn(b"the daemon stops", err)
 
 
 class Metrics(RecordsTestCase):

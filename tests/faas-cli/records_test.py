@@ -75,7 +75,8 @@ class Followed(CliTest):
             begin_events(request)
             request.connection.sendall(event(LINE) + b":\n\nevent: missed\ndata: 5\n\n")
             self.assertTrue(seen.wait(DEADLINE_SECONDS))
-            request.connection.sendall(event({**LINE, "id": 2, "text": "two"}))
+            request.connection.sendall(event({**LINE, "id": 2, "text": "two"})
+                                       + b"event: end\ndata: removed\n\n")
         daemon = self.daemon(GET=answer)
         process = start("logs", "hello", "--follow", "--tail", "5", *daemon.flags)
         self.assertTrue(process.stdout.readline().endswith(b"  one\\x1b[2J\n"))
@@ -83,9 +84,16 @@ class Followed(CliTest):
         out, err = process.communicate(timeout=DEADLINE_SECONDS)
         self.assertTrue(out.endswith(b"  two\n"))
         self.assertIn(b"5 records were missed", err)
-        self.assertIn(b"the daemon ended this", err)
+        self.assertIn(b"the function was removed", err)
         self.assertEqual(process.returncode, 0)
         self.assertEqual(daemon.last("GET").target, "/v1/functions/hello/logs?tail=5&follow=1")
+
+    def test_by_a_daemon_that_goes_away_are_exit_3(self):
+        def answer(request):
+            begin_events(request)
+            request.connection.sendall(event(LINE))
+        daemon = self.daemon(GET=answer)
+        self.check(faas("logs", "hello", "-f", *daemon.flags), 3, "went away")
 
     def test_end_with_130_at_an_interrupt(self):
         over = threading.Event()

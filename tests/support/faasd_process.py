@@ -215,7 +215,7 @@ class Faasd(Client):
                      *flags]
         if "--subnet" not in flags:
             arguments += ["--subnet", self.subnet.cidr]
-        if "--listen" not in flags:
+        if "--listen" not in flags and listen is not None:  # None: nothing is said of it
             arguments += ["--listen", "127.0.0.1:0" if listen else ""]
         self.arguments = arguments
         self.process = subprocess.Popen(

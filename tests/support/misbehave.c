@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +13,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "handlers/receiver/receive_socket.h"
+#include "misbehave_bomb.h"
+#include "misbehave_connects.h"
 #include "misbehave_hoard.h"
 #include "misbehave_http.h"
 #include "misbehave_report.h"
@@ -30,8 +30,6 @@ enum {
   exit_usage = 2,
   exit_no_connection = 111,
   hang_s = 600,
-  max_bomb_processes =
-      4096,                 /* where a missing pids limit is noticed, and the machine still lives */
   fds_in_one_message = 253, /* SCM_MAX_FD of the kernel */
 };
 
@@ -340,25 +338,13 @@ static int run_fork_bomb(long number) {
     return exit_usage;
   }
   const int connection = take_connection();
-  atomic_int* count =
-      mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (count == MAP_FAILED) {
-    return exit_usage;
-  }
-  int error = 0;
-  while (atomic_fetch_add(count, 1) < max_bomb_processes) {
-    if (fork() < 0) { /* parent and child alike go on */
-      error = errno;
-      break;
-    }
-  }
-  atomic_fetch_sub(count, 1);
+  const char* end = NULL;
+  const int count = fork_to_the_limit(&end);
   if (getpid() != 1) {
     _exit(hang());
   }
   char text[64];
-  snprintf(text, sizeof text, "%d processes, then %s\n", atomic_load(count),
-           error != 0 ? strerrorname_np(error) : "no limit");
+  snprintf(text, sizeof text, "%d processes, then %s\n", count, end);
   return answer(connection, text);
 }
 
@@ -395,36 +381,11 @@ static int run_spin(long number) {
   return 0;
 }
 
-static int compare_ns(const void* one, const void* other) {
-  const long left = *(const long*)one;
-  const long right = *(const long*)other;
-  return (left > right) - (left < right);
-}
-
 /* Each of them is a call that the broker makes. */
 static int run_time_connects(long number) {
-  enum { most = 64 };
   const int connection = take_connection();
-  const int server = socket(AF_UNIX, SOCK_STREAM, 0);
-  struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/tmp/server"};
-  long taken_ns[most];
-  if (number < 1 || number > most ||
-      bind(server, (struct sockaddr*)&address, sizeof address) != 0 || listen(server, most) != 0) {
-    return exit_usage;
-  }
-  for (long i = 0; i < number; ++i) {
-    const int client = socket(AF_UNIX, SOCK_STREAM, 0);
-    struct timespec before;
-    struct timespec after;
-    clock_gettime(CLOCK_MONOTONIC, &before);
-    if (connect(client, (struct sockaddr*)&address, sizeof address) != 0) return exit_usage;
-    clock_gettime(CLOCK_MONOTONIC, &after);
-    taken_ns[i] = (after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec;
-    close(client);
-  }
-  qsort(taken_ns, (size_t)number, sizeof *taken_ns, compare_ns);
   char text[64];
-  snprintf(text, sizeof text, "%.1f\n", (double)taken_ns[number / 2] / 1000);
+  snprintf(text, sizeof text, "%.1f\n", median_connect_us(number));
   return answer(connection, text);
 }
 

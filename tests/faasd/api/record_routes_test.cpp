@@ -81,7 +81,7 @@ TEST_CASE("a follower hears what there is and what comes, until the function is 
       follow(daemon, "/v1/functions/hello/receipts?follow=1", "Last-Event-ID: 1\r\n");
   CHECK(receive_until(again.get(), "\"n\":2}").find("\"n\":1}") == std::string::npos);
   daemon.op.journal->remove("hello");
-  CHECK(receive_all(fd.get()).empty());
+  CHECK(receive_all(fd.get()) == "event: end\ndata: removed\n\n");
 }
 
 TEST_CASE("followers have a limit, leave room for others, and give it back when they go") {
@@ -118,7 +118,7 @@ TEST_CASE("followers do not keep the daemon from stopping") {
   const sys::UniqueFd fd = follow(daemon, "/v1/functions/hello/logs?follow=1");
   receive_until(fd.get(), "\"n\":1}\n\n");
   daemon.api->stop();
-  CHECK(receive_all(fd.get()).empty());
+  CHECK(receive_all(fd.get()) == "event: end\ndata: stopping\n\n");
 }
 
 TEST_CASE("metrics are text for those who may use the API") {

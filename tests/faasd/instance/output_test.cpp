@@ -52,11 +52,20 @@ TEST_CASE("a flood is cut, and the last record says how much was dropped") {
   CHECK(lines.back()["dropped_bytes"].get<std::size_t>() > (1 << 19));
 }
 
-TEST_CASE("a line without an end is cut too") {
-  const auto lines = kept_of(std::string(1 << 20, 'x'));
-  REQUIRE(lines.size() == 2);
-  CHECK(lines[0]["text"].get<std::string>().size() == function::bounds::kMaxLoggedLine);
-  CHECK(lines[1]["dropped_bytes"].get<std::size_t>() > (1 << 19));
+TEST_CASE("a line that is too long for a record becomes several, and no byte is lost unsaid") {
+  using function::bounds::kMaxLoggedLine;
+  const auto lines = kept_of(std::string(kMaxLoggedLine, 'a') + "\n" +
+                             std::string(2 * kMaxLoggedLine + 1, 'b') + "\nlast");
+  std::vector<std::size_t> sizes;
+  for (const auto& line : lines) sizes.push_back(line["text"].get<std::string>().size());
+  CHECK(sizes == std::vector<std::size_t>{kMaxLoggedLine, kMaxLoggedLine, kMaxLoggedLine, 1, 4});
+
+  const std::size_t written = 1u << 20;
+  const auto endless = kept_of(std::string(written, 'x'));
+  std::size_t accounted = endless.back()["dropped_bytes"].get<std::size_t>();
+  for (const auto& line : endless) accounted += line["text"].get<std::string>().size();
+  CHECK(accounted == written);
+  CHECK(written - endless.back()["dropped_bytes"].get<std::size_t>() <= kMost);
 }
 
 TEST_CASE("as much is kept as the function may have, nothing at all too") {
