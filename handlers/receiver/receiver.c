@@ -1,12 +1,15 @@
-/* faas-receive [--fd N] PROGRAM [ARGUMENT...]
+/* faas-receive [--fd N | --node] PROGRAM [ARGUMENT...]
  * Waits for the connection and becomes PROGRAM, which has it as standard input and output, as under
- * inetd, or as descriptor N. For languages that cannot receive a descriptor by themselves. */
+ * inetd, or as descriptor N. With --node it starts PROGRAM first: node_channel.h. For languages
+ * that cannot receive a descriptor by themselves. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "node_channel.h"
 #include "receive_socket.h"
 
 enum {
@@ -33,9 +36,9 @@ static int fail(const char* what, int exit_code) {
 }
 
 static int usage(void) {
-  say("usage: faas-receive [--fd N] PROGRAM [ARGUMENT...]\n"
-      "PROGRAM gets the connection as standard input and output, or as descriptor N (3 to "
-      "1023).\n");
+  say("usage: faas-receive [--fd N | --node] PROGRAM [ARGUMENT...]\n"
+      "PROGRAM gets the connection as standard input and output, or as descriptor N (3 to 1023);\n"
+      "with --node it is started at once, and gets it by the channel of child_process.fork().\n");
   return exit_usage;
 }
 
@@ -57,10 +60,18 @@ int main(int argc, char** argv) {
     target = (int)number;
     first = 3;
   }
+  const bool node = argc > 2 && strcmp(argv[1], "--node") == 0;
+  if (node) {
+    first = 2;
+  }
   if (first >= argc || argv[first][0] == '-') {
     return usage();
   }
   const char* failed;
+  if (node) {
+    const int status = serve_by_node(argv + first, &failed);
+    return status < 0 ? fail(failed, exit_no_connection) : status;
+  }
   const int connection = receive_socket(&failed);
   if (connection < 0) {
     return fail(failed, exit_no_connection);

@@ -21,16 +21,16 @@ class DockerTestCase(FaasdTestCase):
         cls.engine = docker_engine.DockerEngine(os.path.join(directory, "engine"))
         cls.addClassCleanup(cls.engine.stop)
 
-    def image_tar(self, dockerfile):
+    def image_tar(self, dockerfile, context=HANDLERS, bases=()):
         try:
-            return str(self.engine.image_tar(HANDLERS, dockerfile))
+            return str(self.engine.image_tar(context, dockerfile, bases))
         except docker_engine.Unavailable as reason:
             self.skipTest(f"no Docker engine can run here: {reason}")
 
 
 class AHandler(DockerTestCase):
-    def check(self, directory):
-        archive = self.image_tar(f"{directory}/Dockerfile")
+    def check(self, directory, archive=None):
+        archive = archive or self.image_tar(f"{directory}/Dockerfile")
         faasd = self.start()
         with open(archive, "rb") as stream:
             done = faasd.faas("new", directory, input=stream)
@@ -50,11 +50,16 @@ class AHandler(DockerTestCase):
             self.assertIn(b"100000", read_to_end(sock))
         faasd.wait_for_footprint(before)
 
+    def check_example(self, language):
+        base = docker_engine.Base(f"faas/{language}", HANDLERS, f"{language}/Dockerfile")
+        context = os.path.join(HANDLERS, language, "example")
+        self.check(language, self.image_tar("Dockerfile", context, [base]))
+
     def test_in_python_answers(self):
-        self.check("python")
+        self.check_example("python")
 
     def test_in_javascript_on_node_answers(self):
-        self.check("javascript")
+        self.check_example("javascript")
 
     def test_in_go_answers(self):
         self.check("go")

@@ -24,8 +24,9 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 BASE_IMAGE = "debian:bookworm-slim"
 STOP_S = 20.0  # of a SIGKILL, on a busy machine
@@ -69,6 +70,15 @@ def cache_directory() -> Path:
     return path
 
 
+class Base(NamedTuple):
+    """An image that others are built FROM, and how it is built itself."""
+
+    name: str
+    context: str | os.PathLike[str]
+    dockerfile: str = "Dockerfile"
+    target: str = ""
+
+
 class DockerEngine:
     """`directory` must be on a real filesystem (overlay2 does not stack on overlayfs); it is made
     if need be, and removed on `stop` if this object made it."""
@@ -91,27 +101,44 @@ class DockerEngine:
 
     # --- what tests ask for ---
 
-    def image_tar(self, context: str | os.PathLike[str], dockerfile: str = "Dockerfile") -> Path:
+    def image_tar(
+        self,
+        context: str | os.PathLike[str],
+        dockerfile: str = "Dockerfile",
+        bases: Sequence[Base] = (),
+    ) -> Path:
         """What `docker save` writes for a Dockerfile (named from the context); built at most once
-        for the same files. The caller must not change the file."""
+        for the same files. The caller must not change the file. `bases` is what it is FROM besides
+        BASE_IMAGE."""
         context = Path(context)
         cache = cache_directory() / "images"
         cache.mkdir(exist_ok=True)
         digest = context_digest(context, dockerfile)
+        for base in bases:
+            base_digest = context_digest(Path(base.context), base.dockerfile)
+            digest = hashlib.sha256(f"{digest} {base_digest}".encode()).hexdigest()
         path = cache / f"{digest}.tar"
         with locked(cache / f"{digest}.lock"):
             if not path.exists():
+                for base in bases:
+                    self.build(base.context, base.name, base.dockerfile, base.target)
                 tag = f"faasd-test:{digest[:32]}"
                 self.build(context, tag, dockerfile)
                 self.save(tag, path)
         return path
 
     def build(
-        self, context: str | os.PathLike[str], tag: str, dockerfile: str = "Dockerfile"
+        self,
+        context: str | os.PathLike[str],
+        tag: str,
+        dockerfile: str = "Dockerfile",
+        target: str = "",
     ) -> None:
+        """`target`: a stage of it, the last one unless it is named."""
         path = Path(context, dockerfile)
         self._ensure_base()
-        self.client("build", "--network", "host", "-t", tag, "-f", str(path), str(context))
+        stage = ["--target", target] if target else []
+        self.client("build", "--network", "host", *stage, "-t", tag, "-f", str(path), str(context))
 
     def save(self, tag: str, path: str | os.PathLike[str]) -> None:
         part = f"{os.fspath(path)}.{os.getpid()}.part"

@@ -1,0 +1,66 @@
+"""Runs Python code as a handler of faasd: takes one connection, answers one HTTP request, exits.
+
+What it runs is found before it waits for its connection, so that a container that was started
+ahead has it behind it:
+
+- /app/handler.py with `handler(event, context)`: events.py;
+- /app/handler.py with a WSGI application, `application` or `app`: wsgi.py;
+- no /app/handler.py: a script, which comes with the request: script.py.
+"""
+
+import importlib
+import os
+import socket
+import sys
+
+import http1
+
+APP = "/app"
+
+
+def find_what_to_run():
+    """A function of a connection and its request."""
+    if not os.path.exists(os.path.join(APP, "handler.py")):
+        import script
+        return script.answer
+    sys.path.insert(1, APP)
+    module = importlib.import_module("handler")
+    if callable(found := getattr(module, "handler", None)):
+        import events
+        return events.answers_of(found)
+    for name in ("application", "app"):
+        if callable(found := getattr(module, name, None)):
+            import wsgi
+            return wsgi.answers_of(found)
+    sys.exit("/app/handler.py has neither handler(event, context) nor a WSGI application called "
+             "application or app")
+
+
+def receive_connection():
+    """Blocks until faasd has a connection for this container."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
+        control.connect("/control.sock")
+        _, fds, _, _ = socket.recv_fds(control, 16, 1)
+    if not fds:
+        sys.exit(0)  # faasd does not need this container any more
+    return socket.socket(fileno=fds[0])
+
+
+def serve(answer, connection):
+    try:
+        try:
+            answer(connection, http1.Request(connection))
+        except http1.BadRequest as problem:
+            http1.reply_error(connection, *problem.args)
+        http1.finish(connection)
+    except (EOFError, ConnectionError, TimeoutError):
+        pass  # the client left: nobody waits for an answer
+
+
+def main():
+    answer = find_what_to_run()
+    with receive_connection() as connection:
+        serve(answer, connection)
+
+
+main()

@@ -1,0 +1,309 @@
+"""Images on our base images, and scripts on them: what a request becomes, and what an answer."""
+
+import http.client
+import json
+import os
+import shutil
+import tempfile
+import unittest
+import zipfile
+
+import docker_engine
+import faasd_process
+from faasd_process import FaasdTestCase, Reply, connect, read_to_end
+
+HANDLERS = os.path.join(faasd_process.ROOT, "handlers")
+EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handlers")
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+JSON = {"Content-Type": "application/json"}
+
+
+def bases(language):
+    found = [docker_engine.Base(f"faas/{language}", HANDLERS, f"{language}/Dockerfile")]
+    if language == "javascript":
+        found.append(found[0]._replace(name="faas/javascript:build", target="build"))
+    return found
+
+
+def make_wheel(directory):
+    """What `pip wheel` makes of a package with one module."""
+    info = "greeting-1.0.dist-info"
+    with zipfile.ZipFile(os.path.join(directory, "greeting-1.0-py3-none-any.whl"), "w") as wheel:
+        for name, text in (("greeting.py", "def text():\n    return 'from a package'\n"),
+                           (f"{info}/METADATA", "Metadata-Version: 2.1\nName: greeting\n"
+                                                "Version: 1.0\n"),
+                           (f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\n"
+                                             "Root-Is-Purelib: true\nTag: py3-none-any\n"),
+                           (f"{info}/RECORD", "")):
+            wheel.writestr(zipfile.ZipInfo(name), text)  # of a fixed time: the same each time
+
+
+class OnABase(FaasdTestCase):
+    """Daemons, and the two images of a language: the base, and one built on it."""
+
+    language = ""
+
+    @classmethod
+    def setUpClass(cls):
+        directory = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="h-"))
+        context = os.path.join(directory, "context")
+        shutil.copytree(os.path.join(EXAMPLES, cls.language), context)
+        cls.complete(context)
+        engine = docker_engine.DockerEngine(os.path.join(directory, "engine"))
+        cls.addClassCleanup(engine.stop)
+        try:
+            cls.base_tar = str(engine.image_tar(HANDLERS, f"{cls.language}/Dockerfile"))
+            cls.archive = str(engine.image_tar(context, bases=bases(cls.language)))
+        except docker_engine.Unavailable as reason:
+            raise unittest.SkipTest(f"no Docker engine can run here: {reason}") from None
+        engine.stop()
+
+    @classmethod
+    def complete(cls, context):
+        """What of a build's context is not in the repository."""
+        if cls.language == "python":
+            os.mkdir(os.path.join(context, "wheels"))
+            make_wheel(os.path.join(context, "wheels"))
+        else:
+            shutil.copy(AUTHORITIES, os.path.join(context, "authorities.pem"))
+
+    def ask(self, address, target="/", body=None, headers=None):
+        connection = http.client.HTTPConnection(address, timeout=faasd_process.PATIENCE_S)
+        self.addCleanup(connection.close)
+        connection.request("GET" if body is None else "POST", target, body, headers or {})
+        reply = connection.getresponse()
+        reply.text = reply.read()
+        return reply
+
+    def ask_json(self, *arguments, status=200, **options):
+        reply = self.ask(*arguments, **options)
+        self.assertEqual(reply.status, status, reply.text)
+        return json.loads(reply.text)
+
+
+class Events:
+    """handler(event, context), in any language. `shown` is how the language writes a value."""
+
+    def deploy(self, faasd, mode):
+        return faasd.deploy(mode, self.archive, "-e", f"MODE={mode}")
+
+    def test_are_the_body_or_the_query_of_a_request(self):
+        faasd = self.start()
+        for mode in ("event", "async"):
+            address = self.deploy(faasd, mode)
+            for body, headers, event in (
+                    (None, {}, {"a": "1", "b": ""}),
+                    (b'{"n": [1, null]}', JSON, {"n": [1, None]}),
+                    (b"plain", {}, "plain"),
+                    ("Grüße".encode(), {"Content-Type": "text/plain"}, "Grüße"),
+                    (iter([b"in ", b"chunks"]), {}, "in chunks")):
+                with self.subTest(mode=mode, event=event):
+                    answer = self.ask_json(address, "/a/path?a=1&b=", body,
+                                           {"User-Agent": "tests", **headers})
+                    self.assertEqual(answer, {
+                        "event": self.shown(event), "method": "POST" if body else "GET",
+                        "path": "/a/path", "query": {"a": "1", "b": ""}, "agent": "tests",
+                        "client": address, "package": self.package,
+                        "file": "from a second file"})
+
+    def test_that_are_no_json_though_they_say_so_are_the_clients_fault(self):
+        address = self.deploy(self.start(), "event")
+        answer = self.ask_json(address, "/", b"{not", JSON, status=400)
+        self.assertEqual(answer["code"], "bad_json")
+
+    def test_that_fail_are_a_500_and_the_log_says_why(self):
+        faasd = self.start()
+        address = self.deploy(faasd, "event")
+        answer = self.ask_json(address, "/", b"fail", status=500)
+        self.assertEqual(answer["code"], "handler_failed")
+        self.assertNotIn("luck", answer["error"])
+        faasd.log.wait_until(lambda: any("no such luck" in line.get("text", "")
+                                         for line in faasd.function_log("event")), "no traceback")
+
+    def test_choose_their_status_and_headers(self):
+        reply = self.ask(self.deploy(self.start(), "event"), "/", b"teapot")
+        self.assertEqual((reply.status, reply.getheader("X-Kind"), reply.text), (418, "tea", b""))
+
+    def test_are_answered_with_what_is_returned(self):
+        address = self.deploy(self.start(), "value")
+        for name, media_type, body in (
+                ("text", "text/plain; charset=utf-8", "Grüße".encode()),
+                ("bytes", "application/octet-stream", b"\0\1"),
+                ("number", "application/json", b"7\n"),
+                ("none", "text/plain; charset=utf-8", b""),
+                ("list", "application/json", None)):
+            with self.subTest(name):
+                reply = self.ask(address, "/", name.encode())
+                self.assertEqual((reply.status, reply.getheader("Content-Type")),
+                                 (200, media_type))
+                if body is None:
+                    self.assertEqual(json.loads(reply.text), [1, "a"])
+                else:
+                    self.assertEqual(reply.text, body)
+        self.assertEqual(self.ask(address, "/", self.unfit).status, 500)
+
+
+class PythonEvents(Events, OnABase):
+    language = "python"
+    package = "from a package"
+    unfit = b"set"
+    shown = staticmethod(repr)
+
+    def test_may_be_a_wsgi_application_instead(self):
+        faasd = self.start()
+        address = self.deploy(faasd, "wsgi")
+        reply = self.ask(address, "/a%20b?c=d", b"body", {"X-Word": "word"})
+        self.assertEqual((reply.status, reply.getheader("X-Kind")), (201, "wsgi"))
+        self.assertEqual(reply.text, b"POST /a b c=d word body")
+        self.assertEqual(self.ask(address, "/fail").status, 500)
+
+    def test_of_a_head_without_end_are_refused(self):
+        address = self.deploy(self.start(), "event")
+        with connect(address) as sock:
+            try:
+                sock.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000)
+            except ConnectionError:
+                pass  # it has heard enough
+            self.assertEqual(Reply(read_to_end(sock)).status, 431)
+
+
+class JavascriptEvents(Events, OnABase):
+    language = "javascript"
+    package = "007"
+    unfit = b"big"
+
+    @staticmethod
+    def shown(value):
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+    def test_may_be_a_request_listener_instead(self):
+        address = self.deploy(self.start(), "listener")
+        reply = self.ask(address, "/a%20b?c=d", b"body", {"X-Word": "word"})
+        self.assertEqual((reply.status, reply.getheader("X-Kind")), (201, "listener"))
+        self.assertEqual(reply.text, b"POST /a%20b?c=d word body")
+
+
+class Scripts:
+    """A script that comes with its request, on the base image itself."""
+
+    def run_script(self, address, code, given=None, status=200):
+        return self.ask_json(address, "/", json.dumps({"code": code, "input": given,
+                                                       "name": self.name}), JSON, status=status)
+
+    def test_return_what_they_return(self):
+        address = self.deploy_base()
+        for code, given, answer in self.GOOD:
+            with self.subTest(code):
+                self.assertEqual(self.run_script(address, code, given), answer)
+
+    def test_that_fail_say_where(self):
+        address = self.deploy_base()
+        for code, error, line in self.BAD:
+            with self.subTest(code):
+                answer = self.run_script(address, code, status=500)
+                self.assertRegex(answer["error"], error)
+                self.assertEqual(answer.get("line"), line, answer)
+                self.assertNotIn("/usr/lib/faas", json.dumps(answer))
+
+    def test_print_into_the_log_and_not_into_their_answer(self):
+        faasd = self.start()
+        address = self.deploy_base(faasd)
+        self.assertEqual(self.run_script(address, self.PRINTS), {"data": 1, "type": "number"})
+        faasd.log.wait_until(lambda: [line.get("text") for line in faasd.function_log("base")] == [
+            "one", "two"], lambda: str(faasd.function_log("base")))
+
+    def deploy_base(self, faasd=None):
+        return (faasd or self.start()).deploy("base", self.base_tar)
+
+
+class PythonScripts(Scripts, OnABase):
+    language = "python"
+    name = "mine.py"
+    PRINTS = "print('one')\nprint('two')\nreturn 1"
+    GOOD = (
+        ("return event['a'] + input['a']", {"a": 2}, {"data": 4, "type": "number"}),
+        ("return 'Grüße'", None, {"data": "Grüße", "type": "string"}),
+        ("return {'a': [1.5, None, True]}", None, {"data": {"a": [1.5, None, True]},
+                                                   "type": "json"}),
+        ("return True", None, {"data": True, "type": "json"}),
+        ("x = 1", None, {}),
+        ("", None, {}),
+        ("for i in range(5):\n    return f'Line {i}'", None, {"data": "Line 0",
+                                                             "type": "string"}),
+        ('text = """a\n  b\n"""\nreturn text', None, {"data": "a\n  b\n", "type": "string"}),
+        ("import asyncio\nawait asyncio.sleep(0)\nreturn 1", None, {"data": 1, "type": "number"}),
+        ("import asyncio\nawait asyncio.sleep(0)", None, {}),
+        ("count: int = 1\ndef more():\n    global count\n    count += 1\nmore()\nreturn count",
+         None, {"data": 2, "type": "number"}),
+        ("import functools\n@functools.cache\ndef f(n): return 1 if n == 0 else n * f(n - 1)\n"
+         "return f(5)", None, {"data": 120, "type": "number"}),
+        ("def g():\n    yield 1\nreturn list(g())", None, {"data": [1], "type": "json"}),
+        ("from __future__ import annotations\nfrom math import *\nreturn floor(pi)", None,
+         {"data": 3, "type": "number"}),
+        ("import pickle\nclass A: pass\nreturn type(pickle.loads(pickle.dumps(A()))).__name__",
+         None, {"data": "A", "type": "string"}),
+        ("deep = []\nfor _ in range(400): deep = [deep]\nreturn len(str(deep))", None,
+         {"data": 802, "type": "number"}),
+        ("return len(event)", "x" * 1_000_000, {"data": 1_000_000, "type": "number"}),
+        ("return 'x' * 1_000_000", None, {"data": "x" * 1_000_000, "type": "string"}),
+        ("import sys\nsys.exit()", None, {}),
+    )
+    BAD = (
+        ("x = 1\nx / 0", "^ZeroDivisionError", 2),
+        ("def f():\n    raise ValueError('bad')\nreturn f()", "^ValueError: bad$", 2),
+        ("x = = 1", "^SyntaxError", 1),
+        ("ok = 1\nbreak\nreturn 1", "^SyntaxError", 2),
+        ("yield 1\nreturn 2", "^SyntaxError", 1),
+        ("return {1}", "JSON", None),
+        ("return float('nan')", "JSON", None),
+        ("import sys\nsys.exit(3)", "exited with 3", None),
+        ("raise KeyboardInterrupt", "^KeyboardInterrupt", 1),
+        ("import no_such_module", "^ModuleNotFoundError", 1),
+        ("def f(): f()\nf()", "^RecursionError", 1),
+    )
+
+
+class JavascriptScripts(Scripts, OnABase):
+    language = "javascript"
+    name = "mine.js"
+    PRINTS = "console.log('one'); console.log('two'); return 1"
+    GOOD = (
+        ("return event.a + input.a", {"a": 2}, {"data": 4, "type": "number"}),
+        ("return 'Grüße'", None, {"data": "Grüße", "type": "string"}),
+        ("return {a: [1.5, null, true]}", None, {"data": {"a": [1.5, None, True]},
+                                                 "type": "json"}),
+        ("return null", None, {"data": None, "type": "json"}),
+        ("const x = 1", None, {}),
+        ("", None, {}),
+        ("const data = event.items.filter(x => x > 50); return {count: data.length};",
+         {"items": [20, 60, 90]}, {"data": {"count": 2}, "type": "json"}),
+        ("const text = `a\n  b`; return text", None, {"data": "a\n  b", "type": "string"}),
+        ("await new Promise((r) => setTimeout(r, 1)); return 1", None,
+         {"data": 1, "type": "number"}),
+        ("const { sep } = require('node:path'); return sep", None, {"data": "/", "type": "string"}),
+        ("const { sep } = await import('node:path'); return sep", None,
+         {"data": "/", "type": "string"}),
+        ("setTimeout(() => console.log('later'), 1)", None, {}),
+        ("const input = event.a; return input", {"a": 1}, {"data": 1, "type": "number"}),
+        ("return 1 // the end", None, {"data": 1, "type": "number"}),
+        ("return event.length", "x" * 1_000_000, {"data": 1_000_000, "type": "number"}),
+        ("return 'x'.repeat(1_000_000)", None, {"data": "x" * 1_000_000, "type": "string"}),
+        ("process.exit()", None, {}),
+    )
+    BAD = (
+        ("let x = 1;\nx.y.z", "^TypeError", 2),
+        ("const f = () => {\n  throw new RangeError('bad');\n};\nf()", "^RangeError: bad$", 2),
+        ("let x = = 1", "^SyntaxError", 1),
+        ("}); (async () => {", "^SyntaxError", None),
+        ("return 1n", "^TypeError", None),
+        ("return () => 1", "JSON cannot express", None),
+        ("process.exit(3)", "exited with 3", None),
+        ("throw 'a word'", "thrown: a word", None),
+        ("setTimeout(() => {\n  throw new Error('late') }, 1)", "^Error: late$", 2),
+        ("Promise.reject(new Error('lost'))", "^Error: lost$", 1),
+        ("require('no-such-module')", "Cannot find module", 1),
+    )
+
+
+if __name__ == "__main__":
+    unittest.main()
