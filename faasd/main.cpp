@@ -35,10 +35,10 @@ int serve_until_signal(const Options& options) {
   function::AddressPool addresses(function::Subnet(options.subnet), directories.address_journal());
   journal::Journal journal(directories.state(), log);
   instance::Sweeper sweeper(cgroups, log);
-  control::remove_leftovers({directories.bundles(), cgroups, launcher, addresses, sweeper}, log);
-  serve::Dispatcher dispatcher(
-      {loop, log, cgroups, sweeper, journal, broker, directories.bundles()}, launcher,
-      serve::default_host_bounds(), addresses.subnet());
+  const instance::Workshop shop{
+      loop, log, cgroups, sweeper, journal, broker, directories.bundles()};
+  control::remove_leftovers(shop, launcher, addresses);
+  serve::Dispatcher dispatcher(shop, launcher, serve::default_host_bounds(), addresses.subnet());
   control::HostOperator op(
       {loop, log, images, views, store, addresses, dispatcher, journal},
       {options.function_port, cgroups.limits_swap(), options.launcher, options.keep_versions});

@@ -1,5 +1,7 @@
 #include "faasd/instance/blueprint.h"
 
+#include "faasd/instance/leftover.h"
+
 namespace instance {
 
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
@@ -23,6 +25,7 @@ std::shared_ptr<const Blueprint> make_blueprint(const function::Function& functi
   container.resources.open_files = function.limits.open_files;
   container.resources.file_bytes = function.limits.file_size_bytes;
   container.seccomp = std::move(seccomp);
+  container.annotations = marks_of(function, image->digest);
   std::shared_ptr<runtime::RootfsView> view = views.make(function.name, image, container.ids);
   return std::make_shared<const Blueprint>(
       Blueprint{function, std::move(image), std::move(view), std::move(container)});

@@ -9,6 +9,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
+// What a receipt takes in memory until it is written: its strings, mostly.
+constexpr std::size_t kReceiptBytes = 1024;
+
 // Milliseconds with the microseconds behind the point: a warm start takes less than one.
 double to_ms(std::chrono::microseconds time) {
   return static_cast<double>(time.count()) / 1000;
@@ -24,6 +27,23 @@ ordered_json memory_peak(const sys::CgroupUsage& usage) {
 
 std::string_view start_word(const Receipt& receipt) {
   return receipt.warm ? "warm" : "cold";
+}
+
+void log_receipt(const sys::Log& log, const Receipt& r) {
+  log.info("receipt", {{"function", r.function},
+                       {"instance", r.instance},
+                       {"version", r.version},
+                       {"image", r.image},
+                       {"launcher", r.launcher},
+                       {"start", start_word(r)},
+                       {"queue_ms", to_ms(r.queue)},
+                       {"launch_ms", to_ms(r.launch)},
+                       {"run_ms", to_ms(r.run)},
+                       {"outcome", to_word(r.outcome)},
+                       {"exit_code", r.exit_code},
+                       {"signal", r.signal},
+                       {"escapes", r.escapes},
+                       {"reason", r.reason}});
 }
 
 }  // namespace
@@ -71,21 +91,10 @@ ordered_json to_json(const Receipt& r) {
   return json;
 }
 
-void log_receipt(const sys::Log& log, const Receipt& r) {
-  log.info("receipt", {{"function", r.function},
-                       {"instance", r.instance},
-                       {"version", r.version},
-                       {"image", r.image},
-                       {"launcher", r.launcher},
-                       {"start", start_word(r)},
-                       {"queue_ms", to_ms(r.queue)},
-                       {"launch_ms", to_ms(r.launch)},
-                       {"run_ms", to_ms(r.run)},
-                       {"outcome", to_word(r.outcome)},
-                       {"exit_code", r.exit_code},
-                       {"signal", r.signal},
-                       {"escapes", r.escapes},
-                       {"reason", r.reason}});
+void record(const sys::Log& log, journal::Book& book, const Receipt& receipt) {
+  book.add(journal::Kind::receipts, kReceiptBytes + receipt.reason.size(),
+           [receipt] { return to_json(receipt); });
+  log_receipt(log, receipt);
 }
 
 }  // namespace instance

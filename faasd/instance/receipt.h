@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "faasd/journal/journal.h"
 #include "oci/sys/cgroup.h"
 #include "oci/sys/log.h"
 #include "oci/sys/tcp_traffic.h"
@@ -53,6 +54,7 @@ struct Receipt {
 // The members in docs/API.md. What is not known is null.
 nlohmann::ordered_json to_json(const Receipt& receipt);
 
-void log_receipt(const sys::Log& log, const Receipt& receipt);
+// Hands it to the journal of its function, and writes it to the log.
+void record(const sys::Log& log, journal::Book& book, const Receipt& receipt);
 
 }  // namespace instance

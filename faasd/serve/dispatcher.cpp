@@ -23,9 +23,6 @@ milliseconds follow(milliseconds mean, microseconds latest) {
   return mean + (std::chrono::duration_cast<milliseconds>(latest) - mean) / 8;
 }
 
-// What a receipt takes in memory until it is written: its strings, mostly.
-constexpr std::size_t kReceiptBytes = 1024;
-
 // The receipt of a connection that no container has had.
 instance::Receipt receipt_of(const instance::Blueprint& blueprint, microseconds queued,
                              const sys::UniqueFd& client) {
@@ -274,9 +271,7 @@ void Dispatcher::on_ended(const ServicePtr& service, const sys::Connection& conn
 
 void Dispatcher::record(const Service& service, const instance::Receipt& receipt) const {
   service.tally->count(receipt);
-  service.book->add(journal::Kind::receipts, kReceiptBytes + receipt.reason.size(),
-                    [receipt] { return instance::to_json(receipt); });
-  instance::log_receipt(workshop_.log, receipt);
+  instance::record(workshop_.log, *service.book, receipt);
 }
 
 void Dispatcher::on_gone(const ServicePtr& service, const std::string& id,

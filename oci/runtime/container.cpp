@@ -131,8 +131,11 @@ json seccomp(const Container& container) {
 
 // A scope that systemd makes for a container goes even if the kernel killed it for its memory.
 json annotations(const Container& container) {
-  if (container.cgroup_path.starts_with('/')) return json::object();
-  return {{"org.systemd.property.CollectMode", "'inactive-or-failed'"}};
+  json all = container.annotations;
+  if (!container.cgroup_path.starts_with('/')) {
+    all["org.systemd.property.CollectMode"] = "'inactive-or-failed'";
+  }
+  return all;
 }
 
 std::string_view key_of(std::string_view entry) {

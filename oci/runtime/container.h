@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -37,8 +38,9 @@ struct Container {
   std::string cgroup_path;  // "/…", or "slice:prefix:name" for a scope of systemd's
   // linux.seccomp (seccomp_profile.h): one for all containers. Must be there.
   std::shared_ptr<const nlohmann::json> seccomp;
-  std::filesystem::path seccomp_listener;  // who answers what it asks: connect_broker.h
-  std::filesystem::path control_socket;    // on the host; seen inside as /control.sock
+  std::filesystem::path seccomp_listener;          // who answers what it asks: connect_broker.h
+  std::filesystem::path control_socket;            // on the host; seen inside as /control.sock
+  std::map<std::string, std::string> annotations;  // what its maker wants to find there again
 };
 
 // The environment of the process: the image's, then the function's on top (a later KEY wins), with

@@ -243,9 +243,19 @@ class AKill9(FaasdTestCase):
         first = self.start()
         address = first.deploy("hello")
         held = [connect(address) for _ in range(3)]
-        first.log.wait_until(lambda: len(first.containers()) >= 3, "no containers started")
+        for sock in held:
+            sock.sendall(b"G")  # not enough to be answered
+        first.log.wait_until(lambda: sum(machine.command_of(pid) == "/hello"
+                                         for pid in first.containers()) == 3,
+                             "no containers started")
         first.kill9()
         second = self.restart(first)
+        receipts = [json.loads(line) for line in
+                    second.faas("receipts", "hello", "--json").stdout.splitlines()]
+        self.assertEqual([(receipt["outcome"], receipt["signal"]) for receipt in receipts],
+                         [("signal", 9)] * 3)
+        self.assertIn("faasd was killed", receipts[0]["reason"])
+        self.assertGreater(receipts[0]["cpu_ms"], 0)
         for sock in held:
             with sock:
                 try:

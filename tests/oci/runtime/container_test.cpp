@@ -105,6 +105,8 @@ TEST_CASE("a scope of systemd's is collected, whatever its container ended with"
   container.cgroup_path = "faasd.slice:faasd:x";
   CHECK(runtime::to_oci_spec(container)["annotations"]["org.systemd.property.CollectMode"] ==
         "'inactive-or-failed'");
+  container.annotations = {{"a", "b"}};
+  CHECK(runtime::to_oci_spec(container)["annotations"].size() == 2);
 }
 
 TEST_CASE("limits become the runtime's numbers") {
