@@ -205,6 +205,14 @@ class Scripts:
                 self.assertEqual(answer.get("line"), line, answer)
                 self.assertNotIn("/usr/lib/faas", json.dumps(answer))
 
+    def test_that_are_none_are_the_clients_fault(self):
+        address = self.deploy_base()
+        for body in (b"", b"no JSON", b"[]", b"null", b"{}", b'{"code": 7}',
+                     b'{"code": "", "name": 7}', b"[" * 100_000):
+            with self.subTest(body[:30]):
+                answer = self.ask_json(address, "/", body, JSON, status=400)
+                self.assertEqual(answer["code"], "bad_script")
+
     def test_print_into_the_log_and_not_into_their_answer(self):
         faasd = self.start()
         address = self.deploy_base(faasd)

@@ -7,7 +7,7 @@
 import fs from 'node:fs';
 import Module from 'node:module';
 
-import { bodyOf, replyJson } from './body.mjs';
+import { BadRequest, bodyOf, replyError, replyJson } from './body.mjs';
 
 const AsyncFunction = (async () => {}).constructor;
 const OURS = new URL('.', import.meta.url).pathname;
@@ -66,8 +66,29 @@ function replyAtExit(socket, status, value) {
   }
 }
 
+async function givenBy(request) {
+  const body = (await bodyOf(request)).toString();
+  try {
+    const given = JSON.parse(body);
+    if (typeof given.code === 'string' && typeof (given.name ?? '') === 'string') return given;
+  } catch {
+    // It is no JSON, or null.
+  }
+  throw new BadRequest(400, 'bad_script', 'send {"code": "return event", "input": …}');
+}
+
 export async function answer(request, response, socket) {
-  const { code, input, name = 'script.js' } = JSON.parse((await bodyOf(request)).toString());
+  let given;
+  try {
+    given = await givenBy(request);
+  } catch (error) {
+    replyError(response, error.status ?? 400, error.message, error.code ?? 'bad_request');
+    return;
+  }
+  await run(given, response, socket);
+}
+
+async function run({ code, input, name = 'script.js' }, response, socket) {
   let replied = false;
   const reply = (status, value) => {
     if (replied) return;

@@ -173,8 +173,19 @@ def failure(error, name):
             "code": "script_failed", "traceback": text, **place}
 
 
+def given_by(request):
+    try:
+        given = json.loads(request.body)
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict) or not isinstance(given.get("code"), str) or not isinstance(
+            given.get("name", ""), str):
+        raise http1.BadRequest(400, 'send {"code": "return event", "input": …}', "bad_script")
+    return given
+
+
 def answer(connection, request):
-    given = json.loads(request.body)
+    given = given_by(request)
     name = given.get("name") or "script.py"
     try:
         result = run_script(given["code"], name, given.get("input"))

@@ -28,7 +28,7 @@ DOCKER = "needs a Docker engine, and the tests' cache of images"
 SAME = "is the same on every machine"
 # tests/e2e/NAME_test.py that does not run here, and why.
 NOT_HERE = {
-    "images": DOCKER, "languages": DOCKER, "pack": DOCKER, "readme": DOCKER,
+    "handlers": DOCKER, "images": DOCKER, "languages": DOCKER, "pack": DOCKER, "readme": DOCKER,
     "audit": SAME, "bad_input": SAME, "callers": SAME, "deploy": SAME, "image_layouts": SAME,
     "image_trees": SAME, "import_safety": SAME, "import_upload_safety": SAME, "network": SAME,
     "openapi": SAME, "versions": SAME,
