@@ -57,6 +57,7 @@ TEST_CASE("a line that is too long for a record becomes several, and no byte is 
   const auto lines = kept_of(std::string(kMaxLoggedLine, 'a') + "\n" +
                              std::string(2 * kMaxLoggedLine + 1, 'b') + "\nlast");
   std::vector<std::size_t> sizes;
+  sizes.reserve(lines.size());
   for (const auto& line : lines) sizes.push_back(line["text"].get<std::string>().size());
   CHECK(sizes == std::vector<std::size_t>{kMaxLoggedLine, kMaxLoggedLine, kMaxLoggedLine, 1, 4});
 
