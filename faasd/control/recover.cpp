@@ -1,9 +1,12 @@
 #include "faasd/control/recover.h"
 
+#include <algorithm>
 #include <future>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "faasd/instance/leftover.h"
 #include "oci/sys/file.h"
@@ -11,15 +14,29 @@
 namespace control {
 namespace {
 
+// As many as may have been written while the instance was being swept.
+constexpr std::size_t kLatest = 4096;
+
+// The daemon may have died between the receipt and the end of the sweep.
+bool has_receipt(journal::Book& book, const std::string& id) {
+  const std::string member = "\"instance\":\"" + id + "\"";
+  const std::vector<std::string> latest = book.tail(journal::Kind::receipts, kLatest);
+  return std::any_of(latest.begin(), latest.end(), [&](const std::string& receipt) {
+    return receipt.find(member) != std::string::npos;
+  });
+}
+
 // Before it is swept: what it has cost goes with its cgroup.
 void record(const instance::Workshop& workshop, const runtime::OciLauncher& launcher,
             const std::string& id) {
   std::optional<instance::Receipt> receipt =
       instance::receipt_of_leftover(workshop.bundles_dir / id);
   if (!receipt) return;
+  const std::shared_ptr<journal::Book> book = workshop.journal.book(receipt->function);
+  if (has_receipt(*book, id)) return;
   receipt->launcher = launcher.name();
   receipt->usage = workshop.cgroups.usage(id);
-  instance::record(workshop.log, *workshop.journal.book(receipt->function), *receipt);
+  instance::record(workshop.log, *book, *receipt);
 }
 
 void sweep(const instance::Workshop& workshop, runtime::OciLauncher& launcher,
