@@ -3,7 +3,7 @@
 # background, deploys handlers/hello and calls it. Run it again after a change: the faasd that it
 # started before is replaced by the new build, and functions keep their addresses.
 #
-#   sudo ./run.sh [FLAG OF FAASD…]
+#   sudo ./run.sh [--with LANGUAGE,…] [FLAG OF FAASD…]
 #   sudo ./run.sh stop
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
@@ -97,12 +97,47 @@ deploy_hello() {
   "$bin/faas" "$@" new hello -f build/release/hello.tar
 }
 
+# What is installed stays as it is: an image that is made anew takes up to a minute.
+install_language() {
+  local language=$1 installed
+  shift
+  say "faas runtime install $language"
+  installed=$("$bin/faas" "$@" runtime list)
+  if grep -q "^$language " <<<"$installed"; then
+    echo "$language is there already"
+  else
+    "$bin/faas" "$@" runtime install "$language"
+  fi
+  grep -q '"scripts"' "handlers/$language/language.json" || return 0
+  echo "echo 'return 6 * 7' | faas run -l $language -"
+  echo 'return 6 * 7' | "$bin/faas" "$@" run -l "$language" -
+}
+
 usage() {
   cat <<END
-sudo ./run.sh [FLAG…]   build, start faasd with these flags of it (man faasd), deploy an example
-sudo ./run.sh stop      stop the faasd that was started before
+sudo ./run.sh [FLAG…]           build, start faasd with these flags of it (man faasd), deploy an
+                                example
+sudo ./run.sh --with LANG,…     the same, and install languages that scripts can be written in:
+                                python, javascript, typescript; FLAGs may follow
+sudo ./run.sh stop              stop the faasd that was started before
 END
 }
+
+# --with is for this script, all else for faasd.
+languages=()
+flags=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --with=*) IFS=, read -r -a languages <<<"${1#*=}" ;;
+    --with)
+      [ $# -gt 1 ] || die "--with is followed by languages: --with python,javascript"
+      IFS=, read -r -a languages <<<"$2" && shift
+      ;;
+    *) flags+=("$1") ;;
+  esac
+  shift
+done
+set -- "${flags[@]}"
 
 # Before anything is installed or stopped.
 case ${1:-} in
@@ -110,6 +145,9 @@ case ${1:-} in
   '' | stop | --?*) ;;
   *) usage >&2 && die "there is no '$1'" ;;
 esac
+for language in "${languages[@]}"; do
+  [ -e "handlers/$language/language.json" ] || die "there is no language '$language' in handlers/"
+done
 
 [ "$(id -u)" -eq 0 ] || die "needs root (containers, cgroups, loopback addresses): sudo ./run.sh"
 export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
@@ -122,14 +160,14 @@ fi
 # shellcheck source=.ci/packages.sh
 . .ci/packages.sh
 install_missing "${build_packages[@]}"
+[ ${#languages[@]} -eq 0 ] || install_missing "${image_packages[@]}"
 
 say "Building"
 cmake --preset release >/dev/null
-cmake --build --preset release --target faasd faas hello_image
+cmake --build --preset release --target faasd faas faas-receive hello_image
 
 say "Starting faasd"
 stop_running
-flags=("$@")
 if ! has_flag --listen "$@" && port_8080_is_taken; then
   echo "port 8080 of 127.0.0.1 is taken by another program: starting without the API over TCP;"
   echo "choose a port with: sudo ./run.sh --listen 127.0.0.1:8081"
@@ -153,6 +191,8 @@ address=$("$bin/faas" "${faas_flags[@]}" ip hello)
 say "curl http://$address/"
 curl -fsS --max-time 60 "http://$address/"
 
+for language in "${languages[@]}"; do install_language "$language" "${faas_flags[@]}"; done
+
 cat <<END
 
 It runs. Every request above had a container of its own, and it is gone again. Try:
@@ -163,6 +203,7 @@ It runs. Every request above had a container of its own, and it is gone again. T
   faas describe hello
   docker save IMAGE | sudo $bin/faas new NAME    any image with a handler, see handlers/README.md
   faas rm hello
+  faas runtime install python                    then scripts: faas run FILE.py
   faas doctor                                    what this host lacks
 
   log:     tail -f $log

@@ -4,19 +4,23 @@
 # What builds and runs faasd.
 build_packages=(
   build-essential ccache cmake curl doctest-dev libarchive-dev libcli11-dev libcpp-httplib-dev
-  libseccomp-dev libspdlog-dev libssl-dev ninja-build nlohmann-json3-dev pkg-config python3
-  python3-yaml runc
-  zlib1g-dev
+  libhiredis-dev libseccomp-dev libspdlog-dev libsqlite3-dev libssl-dev ninja-build
+  nlohmann-json3-dev pkg-config python3 python3-yaml runc zlib1g-dev
 )
 
+# What makes the images of languages where there is no Docker. Ubuntu has no keys of Debian, which
+# the images are made of.
+image_packages=(mmdebstrap debian-archive-keyring)
+
 # What the tests need beyond that. The clang tools carry their version because another one formats
-# and warns differently; libFuzzer comes with clang. docker.io and mmdebstrap make the images;
-# podman, skopeo and umoci write them their way, and read them as we should. qemu boots another
-# machine, whose disks mmdebstrap and e2fsprogs make.
+# and warns differently; libFuzzer comes with clang. docker.io makes images, too; podman, skopeo and
+# umoci write them their way, and read them as we should. qemu boots another machine, whose disks
+# mmdebstrap and e2fsprogs make. Of redis-server the tests start their own; the service that the
+# package may start stays untouched.
 test_packages=(
-  "${build_packages[@]}"
+  "${build_packages[@]}" "${image_packages[@]}"
   busybox-static ca-certificates clang-14 clang-format-14 clang-tidy-14 docker.io e2fsprogs
-  libclang-rt-14-dev mmdebstrap podman qemu-system-x86 skopeo umoci zstd
+  libclang-rt-14-dev podman qemu-system-x86 redis-server skopeo umoci zstd
 )
 
 # install_missing PACKAGE…: asks apt only for what is not there; a second run needs no network.

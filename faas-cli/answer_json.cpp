@@ -4,11 +4,23 @@
 
 namespace cli {
 
+std::string place_in(const Json& failure) {
+  std::string place;
+  for (const char* key : {"line", "column"}) {
+    const auto number = failure.find(key);
+    if (number == failure.end() || !number->is_number_unsigned()) break;
+    place += (place.empty() ? " (" : ", ") + std::string(key) + " " + number->dump();
+  }
+  return place.empty() ? place : place + ")";
+}
+
 std::string error_message(const Answer& answer) {
   const Json body = Json::parse(answer.body, nullptr, false);
   if (body.is_object()) {
     const auto error = body.find("error");
-    if (error != body.end() && error->is_string()) return error->get<std::string>();
+    if (error != body.end() && error->is_string()) {
+      return error->get<std::string>() + place_in(body);
+    }
   }
   return "the daemon answered with HTTP status " + std::to_string(answer.status) + " and no reason";
 }

@@ -17,6 +17,8 @@ Json require_object(const Answer& answer, const Endpoint& endpoint);
 void require_ok(const Answer& answer);
 // "no function is called 'x'": the daemon's "error", or the status if the body has none.
 std::string error_message(const Answer& answer);
+// " (line 3, column 9)", of a failure that says where in a script it is; else empty.
+std::string place_in(const Json& failure);
 
 // The text of a field of any type; "-" if it is not there.
 std::string text_of(const Json& object, const std::string& key);

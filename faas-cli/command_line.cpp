@@ -39,6 +39,10 @@ void describe_program(CLI::App& app, Context& context) {
   add_pack_verb(app, context);
   add_versions_verb(app, context);
   add_rollback_verb(app, context);
+  add_runtime_verb(app, context);
+  add_run_verb(app, context);
+  add_upload_verb(app, context);
+  add_call_verb(app, context);
   add_gc_verb(app, context);
   add_doctor_verb(app, context);
   add_version_verb(app, context);

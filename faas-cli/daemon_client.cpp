@@ -245,18 +245,11 @@ Answer plain_exchange(const Endpoint& endpoint, const char* method, const std::s
   return exchange(endpoint, request, stream, timeout);
 }
 
-}  // namespace
-
-Answer DaemonClient::get(const std::string& target, milliseconds timeout) const {
-  return plain_exchange(endpoint_, "GET", target, timeout);
-}
-
-Answer DaemonClient::follow(const std::string& target,
-                            const std::function<void(std::string_view)>& on_bytes) const {
+Answer follow_exchange(const Endpoint& endpoint, httplib::Request& request,
+                       const std::function<void(std::string_view)>& on_bytes) {
   const UploadObserver nobody;
-  DaemonSocket socket(endpoint_);
+  DaemonSocket socket(endpoint);
   ExchangeStream stream(socket, kLookTimeout, nobody);
-  httplib::Request request = make_request("GET", target, endpoint_);
   Answer answer;
   std::exception_ptr failure;
   request.response_handler = [&answer](const httplib::Response& response) {
@@ -277,9 +270,31 @@ Answer DaemonClient::follow(const std::string& target,
   Exchange http;
   const bool complete = http.run(stream, request, response);
   if (failure) std::rethrow_exception(failure);
-  if (!complete && answer.status < 400) throw_no_answer(endpoint_, stream, kLookTimeout);
+  if (!complete && answer.status < 400) throw_no_answer(endpoint, stream, kLookTimeout);
   return answer;
 }
+
+}  // namespace
+
+Answer DaemonClient::get(const std::string& target, milliseconds timeout) const {
+  return plain_exchange(endpoint_, "GET", target, timeout);
+}
+
+Answer DaemonClient::follow(const std::string& target,
+                            const std::function<void(std::string_view)>& on_bytes) const {
+  httplib::Request request = make_request("GET", target, endpoint_);
+  return follow_exchange(endpoint_, request, on_bytes);
+}
+
+Answer DaemonClient::follow(const std::string& target, const std::string& json,
+                            const std::function<void(std::string_view)>& on_bytes) const {
+  httplib::Request request = make_request("POST", target, endpoint_);
+  request.set_header("Content-Type", "application/json");
+  request.body = json;
+  return follow_exchange(endpoint_, request, on_bytes);
+}
+
+std::exception_ptr failure;
 
 Answer DaemonClient::remove(const std::string& target) const {
   return plain_exchange(endpoint_, "DELETE", target, kChangeTimeout);

@@ -44,6 +44,9 @@ class DaemonClient {
   // throw, and the body is empty. Silence for `kLookTimeout` is a daemon that hangs.
   Answer follow(const std::string& target,
                 const std::function<void(std::string_view)>& on_bytes) const;
+  // The same for what is posted.
+  Answer follow(const std::string& target, const std::string& json,
+                const std::function<void(std::string_view)>& on_bytes) const;
   Answer remove(const std::string& target) const;
   // Of the observer, `waiting` is called.
   Answer post(const std::string& target, const std::string& json = {},

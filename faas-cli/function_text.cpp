@@ -49,6 +49,11 @@ constexpr std::array kVersionColumns = {
     Column{"CREATED", "created_at"},    Column{"ORIGIN", "rollback_of"},
 };
 
+constexpr std::array kRuntimeColumns = {
+    Column{"LANGUAGE", "language"}, Column{"VERSION", "version"}, Column{"ALIASES", "aliases"},
+    Column{"FUNCTION", "function"}, Column{"IMAGE", "image"},
+};
+
 std::string short_digest(std::string digest) {
   const std::size_t colon = digest.find(':');
   if (colon != std::string::npos) digest.erase(0, colon + 1);
@@ -61,7 +66,16 @@ std::string pad(const std::string& text, std::size_t width, bool right) {
   return right ? space + text : text + space;
 }
 
+std::string words_of(const Json& list) {
+  std::string text;
+  for (const Json& word : list) {
+    text += (text.empty() ? "" : " ") + (word.is_string() ? word.get<std::string>() : word.dump());
+  }
+  return text.empty() ? "-" : text;
+}
+
 std::string cell_text(const Json& object, const std::string& key) {
+  if (key == "aliases") return printable(words_of(list_of(object, key)));
   const std::string text = text_of(object, key);
   if (key == "image") return printable(short_digest(text));
   if (key == "current") return text == "true" ? "*" : "";
@@ -166,6 +180,10 @@ std::string list_text(const Json& functions) {
 
 std::string versions_text(const Json& versions) {
   return table_text(kVersionColumns, versions);
+}
+
+std::string runtimes_text(const Json& runtimes) {
+  return table_text(kRuntimeColumns, runtimes);
 }
 
 std::string describe_text(const Json& function) {

@@ -12,6 +12,7 @@ namespace {
 constexpr int kInterruptedExitCode = 128 + SIGINT;
 
 std::atomic<const char*> last_line = nullptr;
+std::atomic<bool> noted = false;
 static_assert(std::atomic<const char*>::is_always_lock_free, "a signal handler reads it");
 
 void write_to_stderr(const char* text) noexcept {
@@ -24,15 +25,31 @@ extern "C" void on_interrupt(int) {
   ::_exit(kInterruptedExitCode);
 }
 
-}  // namespace
+extern "C" void on_noted_interrupt(int) {
+  noted = true;
+}
 
-void exit_on_interrupt() {
+void handle_interrupts(void (*handler)(int)) {
   struct sigaction current {};
   ::sigaction(SIGINT, nullptr, &current);
   if (current.sa_handler == SIG_IGN) return;
   struct sigaction action {};
-  action.sa_handler = on_interrupt;
+  action.sa_handler = handler;
   ::sigaction(SIGINT, &action, nullptr);
+}
+
+}  // namespace
+
+void exit_on_interrupt() {
+  handle_interrupts(on_interrupt);
+}
+
+void note_interrupts() {
+  handle_interrupts(on_noted_interrupt);
+}
+
+void exit_if_interrupted() {
+  if (noted) on_interrupt(SIGINT);
 }
 
 void say_on_interrupt(const char* line) noexcept {

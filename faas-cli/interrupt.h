@@ -7,6 +7,11 @@ namespace cli {
 
 // From now on; a signal that the parent has set to be ignored (nohup) stays ignored.
 void exit_on_interrupt();
+// From now on an interrupt is only noted: a program that runs meanwhile gets it too, and ends
+// first …
+void note_interrupts();
+// … and then, if there was one, the process exits as above.
+void exit_if_interrupted();
 // From now on, this line goes to stderr then; none at first. A string literal with its newline.
 void say_on_interrupt(const char* line) noexcept;
 

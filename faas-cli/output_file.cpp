@@ -39,16 +39,20 @@ std::filesystem::path resolved(const std::string& file) {
 OutputFile OutputFile::open(const std::optional<std::string>& file, const std::string& hint) {
   if (!file || *file == "-") {
     if (is_terminal(STDOUT_FILENO)) throw_usage("a tarball is not for a terminal: " + hint);
-    OutputFile output{std::filesystem::path()};
-    const std::filesystem::path directory = std::filesystem::temp_directory_path();
-    output.name_ = "a temporary file in " + directory.string() + " (TMPDIR names another place)";
-    output.create(directory, kPrivate);
-    return output;
+    return temporary();
   }
   if (file->empty() || file->back() == '/') throw_usage("'" + *file + "' is no name of a file");
   OutputFile output(resolved(*file));
   output.name_ = *file;
   output.create(output.directory(), kEverybody);
+  return output;
+}
+
+OutputFile OutputFile::temporary() {
+  OutputFile output{std::filesystem::path()};
+  const std::filesystem::path directory = std::filesystem::temp_directory_path();
+  output.name_ = "a temporary file in " + directory.string() + " (TMPDIR names another place)";
+  output.create(directory, kPrivate);
   return output;
 }
 

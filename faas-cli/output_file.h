@@ -18,6 +18,8 @@ class OutputFile {
  public:
   // No file, or "-", is stdout. A terminal is refused: `hint` says what to do instead.
   static OutputFile open(const std::optional<std::string>& file, const std::string& hint);
+  // One in TMPDIR, which nobody sees: for what goes to stdout, or to the daemon.
+  static OutputFile temporary();
   OutputFile(OutputFile&&) = default;
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();

@@ -68,6 +68,10 @@ Upload Upload::open(const std::optional<std::string>& file, const std::string& f
   }
 }
 
+Upload Upload::take(sys::UniqueFd fd, const std::string& name) {
+  return Upload(std::move(fd), name);
+}
+
 void Upload::send_only(const std::vector<const image::ArchiveMember*>& members) {
   pieces_.emplace();
   for (const image::ArchiveMember* member : members) {

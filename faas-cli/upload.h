@@ -20,6 +20,8 @@ class Upload {
  public:
   // No file, or "-", is stdin. A terminal is refused: nobody types a tarball.
   static Upload open(const std::optional<std::string>& file, const std::string& function_name);
+  // A file or a pipe that is open already, from where it stands; `name` is for messages.
+  static Upload take(sys::UniqueFd fd, const std::string& name);
 
   // What is in it; null if that cannot be known without reading it all.
   const image::ArchiveIndex* index() const noexcept { return index_ ? &*index_ : nullptr; }

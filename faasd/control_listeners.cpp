@@ -7,12 +7,13 @@
 #include "oci/sys/credentials.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
+#include "oci/sys/notify.h"
 #include "oci/sys/socket.h"
 
 namespace {
 
 constexpr mode_t kSocketMode = 0660;
-constexpr int kBacklog = 64;
+constexpr int kBacklog = 1'024;  // as many as may come at once, and be served
 
 sys::UniqueFd listen_on_socket(const std::filesystem::path& path) {
   if (sys::someone_listens(path)) {
@@ -43,4 +44,10 @@ ControlListeners::ControlListeners(std::filesystem::path socket, const std::stri
 
 ControlListeners::~ControlListeners() {
   ::unlink(socket_.c_str());
+}
+
+void ControlListeners::announce_ready(const sys::Log& log, const std::string& subnet) const {
+  log.announce("ready",
+               {{"socket", socket_.string()}, {"listen", tcp_address_}, {"subnet", subnet}});
+  sys::notify_service_manager("READY=1");
 }

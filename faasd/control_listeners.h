@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "oci/sys/log.h"
 #include "oci/sys/unique_fd.h"
 
 class ControlListeners {
@@ -18,8 +19,8 @@ class ControlListeners {
   ControlListeners& operator=(const ControlListeners&) = delete;
 
   std::vector<sys::UniqueFd> take() noexcept { return std::move(fds_); }
-  const std::filesystem::path& socket() const noexcept { return socket_; }
-  const std::string& tcp_address() const noexcept { return tcp_address_; }  // with the real port
+  // The line that says that all is there, with the port that TCP really has; and to systemd.
+  void announce_ready(const sys::Log& log, const std::string& subnet) const;
 
  private:
   std::filesystem::path socket_;

@@ -1,5 +1,4 @@
-// The wiring of the daemon, and nothing else: what is made here, in the order of the layers, is
-// what there is. Destruction is the way back.
+// The wiring of the daemon, and nothing else, in the order of its layers; destruction goes back.
 #include <csignal>
 #include <iostream>
 
@@ -10,6 +9,7 @@
 #include "faasd/control_listeners.h"
 #include "faasd/directories.h"
 #include "faasd/options.h"
+#include "faasd/script/open_store.h"
 #include "oci/runtime/runc_holes.h"
 #include "oci/sys/notify.h"
 #include "oci/sys/signals.h"
@@ -39,12 +39,14 @@ int serve_until_signal(const Options& options) {
       loop, log, cgroups, sweeper, journal, broker, directories.bundles()};
   control::remove_leftovers(shop, launcher, addresses);
   serve::Dispatcher dispatcher(shop, launcher, serve::default_host_bounds(), addresses.subnet());
-  control::HostOperator op(
-      {loop, log, images, views, store, addresses, dispatcher, journal},
-      {options.function_port, cgroups.limits_swap(), options.launcher, options.keep_versions});
+  control::HostOperator op({loop, log, images, views, store, addresses, dispatcher, journal},
+                           {options.function_port, cgroups.limits_swap(), options.launcher,
+                            options.keep_versions, options.script_limits});
   op.restore();
+  script::Scripts scripts(loop, dispatcher, script::open_store(options.store, directories.state()),
+                          options.code_bytes);
   ControlListeners listeners(options.socket, options.listen);
-  api::Api api(op, log, {.token_file = options.token_file, .group = "faas", .server = {}},
+  api::Api api(op, &scripts, log, {.token_file = options.token_file, .group = "faas", .server = {}},
                listeners.take());
   control::Shutdown shutdown(loop, log, dispatcher, options.drain_timeout, [&] {
     api.set_ready(false);
@@ -53,10 +55,7 @@ int serve_until_signal(const Options& options) {
   });
   const auto watch = signals.watch(loop, [&](int number) { shutdown.on_signal(number); });
   api.start();
-  log.announce("ready", {{"socket", listeners.socket().string()},
-                         {"listen", listeners.tcp_address()},
-                         {"subnet", options.subnet}});
-  sys::notify_service_manager("READY=1");
+  listeners.announce_ready(log, options.subnet);
   loop.run();
   api.stop();
   log.info("stopped");

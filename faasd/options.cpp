@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "faasd/compatible_environment.h"
 #include "faasd/function/bounds.h"
 #include "faasd/function/function.h"
+#include "faasd/script/open_store.h"
 #include "oci/sys/error.h"
 
 namespace {
@@ -15,6 +17,10 @@ struct Words {
   std::string drain_timeout = "30s";
   std::string log_level = "info";
   std::string log_format = "text";
+  std::string script_memory;
+  std::string script_cpus;
+  std::string script_timeout;
+  std::string code_max_size;
 };
 
 void add_flags(CLI::App& app, Options& options, Words& words) {
@@ -33,6 +39,14 @@ void add_flags(CLI::App& app, Options& options, Words& words) {
        "who makes cgroups: auto, cgroupfs or systemd");
   flag("--keep-versions", options.keep_versions, "FAASD_KEEP_VERSIONS",
        "versions of a function to go back to, the current one included");
+  flag("--store", options.store, "FAASD_STORE",
+       "scripts: sqlite, or redis://[:PASSWORD@]HOST:PORT/DB");
+  flag("--script-memory", words.script_memory, "FAASD_SCRIPT_MEMORY",
+       "of every script, instead of its language's");
+  flag("--script-cpus", words.script_cpus, "FAASD_SCRIPT_CPUS", "likewise");
+  flag("--script-timeout", words.script_timeout, "FAASD_SCRIPT_TIMEOUT", "likewise");
+  flag("--code-max-size", words.code_max_size, "FAASD_CODE_MAX_SIZE",
+       "of a script's code (default: 256K)");
   flag("--drain-timeout", words.drain_timeout, "FAASD_DRAIN_TIMEOUT",
        "how long SIGTERM lets running invocations finish");
   flag("--log-level", words.log_level, "FAASD_LOG_LEVEL", "debug, info, warn or error");
@@ -44,6 +58,7 @@ void check(Options& options) {
   options.run_dir = std::filesystem::absolute(options.run_dir).lexically_normal();
   if (options.socket.empty()) options.socket = options.run_dir / "faasd.sock";
   options.socket = std::filesystem::absolute(options.socket).lexically_normal();
+  script::check_store(options.store);
   if (options.function_port == 0) {
     throw sys::Refused(sys::Refusal::invalid, "bad_option", "--function-port is from 1 to 65535");
   }
@@ -56,6 +71,18 @@ void check(Options& options) {
 }
 
 }  // namespace
+
+void set_script_option(Options& options, const std::string& key, const std::string& text) {
+  if (key == "code_max_size") {
+    options.code_bytes = function::parse_bytes(key, text, 1, function::bounds::kMaxCodeBytes);
+    return;
+  }
+  function::Options one;
+  function::set_option(one, key, text);
+  if (key == "memory") options.script_limits.memory_bytes = one.limits.memory_bytes;
+  if (key == "cpus") options.script_limits.cpus = one.limits.cpus;
+  if (key == "timeout") options.script_limits.timeout = one.limits.timeout;
+}
 
 std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   Options options;
@@ -72,6 +99,21 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
     // Empty means something there, and CLI11 takes an empty variable for none.
     const char* listen = std::getenv("FAASD_LISTEN");
     if (listen != nullptr && *listen == '\0' && app.count("--listen") == 0) options.listen.clear();
+    const std::pair<const char*, const std::string*> of_scripts[] = {
+        {"memory", &words.script_memory},
+        {"cpus", &words.script_cpus},
+        {"timeout", &words.script_timeout},
+        {"code_max_size", &words.code_max_size}};
+    for (const auto& [key, text] : of_scripts) {
+      if (!text->empty()) set_script_option(options, key, *text);
+    }
+    apply_go_faas_environment(
+        options,
+        [](const char* name) -> std::optional<std::string> {
+          const char* value = std::getenv(name);
+          return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+        },
+        [&app](const char* name) { return app.count(name) > 0; });
     options.drain_timeout = function::parse_duration("drain-timeout", words.drain_timeout, {});
     options.cgroup_driver = sys::cgroup_driver_from(words.cgroup_driver);
     options.log_level = sys::log_level_from(words.log_level);

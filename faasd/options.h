@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "faasd/function/function.h"
+#include "faasd/script/bounds.h"
 #include "oci/sys/cgroup.h"
 #include "oci/sys/log.h"
 
@@ -21,10 +23,16 @@ struct Options {
   std::string launcher = "runc";
   sys::CgroupDriver cgroup_driver = sys::CgroupDriver::automatic;
   std::size_t keep_versions = 3;
+  std::string store = "sqlite";  // of scripts
+  std::size_t code_bytes = script::bounds::kCodeBytes;
+  function::ScriptLimits script_limits;
   std::chrono::milliseconds drain_timeout{30'000};
   sys::LogLevel log_level = sys::LogLevel::info;
   sys::LogFormat log_format = sys::LogFormat::text;
 };
+
+// "memory", "cpus", "timeout" or "code_max_size" of scripts, from its text. Throws sys::Refused.
+void set_script_option(Options& options, const std::string& key, const std::string& text);
 
 // Empty if the program is done (--help, --version, or words that are no options): `exit_code` says
 // with what. Messages have been printed.

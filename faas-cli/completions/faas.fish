@@ -31,7 +31,8 @@ function __faas_lacks_name
     test $count -lt 2
 end
 
-set -l verbs new list ip describe rm receipts logs versions rollback gc pack doctor version
+set -l verbs new list ip describe rm receipts logs versions rollback runtime run upload call gc \
+    pack doctor version
 set -l one 'not __fish_seen_subcommand_from '(string join ' ' $verbs)
 
 complete -c faas -f
@@ -51,15 +52,32 @@ complete -c faas -n $one -a receipts -d 'Show what invocations cost'
 complete -c faas -n $one -a logs -d 'Show what instances wrote'
 complete -c faas -n $one -a versions -d 'List the versions of a function'
 complete -c faas -n $one -a rollback -d 'Go back to an earlier version'
+complete -c faas -n $one -a runtime -d 'Install languages, list and remove them'
+complete -c faas -n $one -a run -d 'Run a script'
+complete -c faas -n $one -a upload -d 'Keep a script, to call it'
+complete -c faas -n $one -a call -d 'Run an uploaded script'
 complete -c faas -n $one -a gc -d 'Free what nothing uses'
 complete -c faas -n $one -a doctor -d 'Check this host'
 complete -c faas -n $one -a version -d 'Print the versions'
 
-complete -c faas -n '__fish_seen_subcommand_from new rm' -a '(__faas_names)'
+complete -c faas -n '__fish_seen_subcommand_from new rm; and not __fish_seen_subcommand_from runtime' -a '(__faas_names)'
 complete -c faas -n '__fish_seen_subcommand_from ip describe receipts logs versions rollback; and __faas_lacks_name' -a '(__faas_names)'
 complete -c faas -n "__fish_seen_subcommand_from $verbs" -l json -d 'Print JSON'
 
-set -l new '__fish_seen_subcommand_from new'
+set -l runtime '__fish_seen_subcommand_from runtime'
+complete -c faas -n "$runtime; and __faas_lacks_name" -a 'list install rm'
+complete -c faas -n "$runtime; and __fish_seen_subcommand_from install rm" -a 'python javascript typescript'
+complete -c faas -n "$runtime; and __fish_seen_subcommand_from install" -l name -x -d 'The function'
+
+set -l scripts '__fish_seen_subcommand_from run upload'
+complete -c faas -n $scripts -F
+complete -c faas -n $scripts -s l -l language -x -a 'python javascript typescript' -d 'Its language'
+set -l runs '__fish_seen_subcommand_from run call'
+complete -c faas -n $runs -l input -x -d 'What it gets: JSON, or @FILE'
+complete -c faas -n $runs -l stream -d 'Show what it writes as it comes'
+complete -c faas -n '__fish_seen_subcommand_from call' -l version -x -d 'One of its versions'
+
+set -l new '__fish_seen_subcommand_from new install'
 complete -c faas -n $new -s f -l file -r -F -d 'A tarball, or a directory with an OCI layout'
 complete -c faas -n $new -l tag -x -d 'Which image of several'
 complete -c faas -n $new -l platform -x -a 'linux/amd64 linux/arm64' -d 'Which image of several'
@@ -79,7 +97,8 @@ complete -c faas -n $new -s e -l env -x -d 'Variable K=V of the container'
 complete -c faas -n $new -l warm -x -d 'Instances to keep waiting'
 complete -c faas -n $new -l launcher -x -a runc -d 'What starts the container'
 complete -c faas -n $new -l mode -x -a ephemeral -d 'How instances live'
-complete -c faas -n $new -l protocol -x -a 'http tcp' -d 'What clients speak'
+complete -c faas -n '__fish_seen_subcommand_from new' -l language -x -d 'It runs scripts: JSON'
+complete -c faas -n '__fish_seen_subcommand_from new' -l protocol -x -a 'http tcp' -d 'What clients speak'
 
 set -l records '__fish_seen_subcommand_from receipts logs'
 complete -c faas -n $records -s f -l follow -d 'Show what comes'

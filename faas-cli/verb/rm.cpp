@@ -1,4 +1,4 @@
-// faas rm: removes functions, one after the other; a failure does not stop the rest.
+// faas rm: removes functions.
 #include <vector>
 
 #include "faas-cli/answer_json.h"
@@ -16,13 +16,20 @@ struct RmOptions {
 ExitCode run_rm(const DaemonClient& client, const RmOptions& options) {
   // A wrong name is a usage error before the first function is gone.
   for (const std::string& name : options.names) function_target(name);
+  return remove_functions(client, options.names, options.json);
+}
+
+}  // namespace
+
+ExitCode remove_functions(const DaemonClient& client, const std::vector<std::string>& names,
+                          bool json) {
   Json removed = Json::array();
   Json failed = Json::array();
-  for (const std::string& name : options.names) {
+  for (const std::string& name : names) {
     const Answer answer = client.remove(function_target(name));
     if (answer.ok()) {
       removed.push_back(name);
-      if (!options.json) print(printable(name) + "\n");
+      if (!json) print(printable(name) + "\n");
     } else {
       const std::string message = error_message(answer);
       failed.push_back({{"name", name}, {"error", message}});
@@ -30,11 +37,9 @@ ExitCode run_rm(const DaemonClient& client, const RmOptions& options) {
       print_error(named ? message : std::string(name).append(": ").append(message));
     }
   }
-  if (options.json) print(to_text({{"removed", removed}, {"failed", failed}}));
+  if (json) print(to_text({{"removed", removed}, {"failed", failed}}));
   return failed.empty() ? ExitCode::done : ExitCode::refused;
 }
-
-}  // namespace
 
 void add_rm_verb(CLI::App& app, Context& context) {
   const auto [verb, options] = add_verb(app, context, "rm", "drain and remove functions", run_rm);

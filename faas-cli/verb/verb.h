@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "faas-cli/daemon_client.h"
 #include "faas-cli/endpoint.h"
@@ -54,6 +55,10 @@ bool is_function_name(std::string_view name) noexcept;
 // another place, and an empty name all functions.
 std::string function_target(const std::string& name);
 
+// One after the other; a failure, which is said, does not stop the rest. All are names.
+ExitCode remove_functions(const DaemonClient& client, const std::vector<std::string>& names,
+                          bool json);
+
 CLI::Option* add_json_flag(CLI::App& verb, bool& json);
 
 void add_new_verb(CLI::App& app, Context& context);
@@ -66,6 +71,10 @@ void add_versions_verb(CLI::App& app, Context& context);
 void add_rollback_verb(CLI::App& app, Context& context);
 void add_receipts_verb(CLI::App& app, Context& context);
 void add_logs_verb(CLI::App& app, Context& context);
+void add_runtime_verb(CLI::App& app, Context& context);
+void add_run_verb(CLI::App& app, Context& context);
+void add_upload_verb(CLI::App& app, Context& context);
+void add_call_verb(CLI::App& app, Context& context);
 void add_gc_verb(CLI::App& app, Context& context);
 void add_doctor_verb(CLI::App& app, Context& context);
 void add_version_verb(CLI::App& app, Context& context);

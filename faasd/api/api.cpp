@@ -1,11 +1,15 @@
 #include "faasd/api/api.h"
 
+#include <malloc.h>
+
 #include "oci/sys/credentials.h"
 #include "oci/sys/error.h"
 #include "oci/sys/socket.h"
 
 namespace api {
 namespace {
+
+constexpr int kLargeBlock = 1 << 20;
 
 Attestor make_attestor(const ApiOptions& options, const std::vector<sys::UniqueFd>& listeners) {
   if (!options.token_file.empty()) return {load_token(options.token_file), options.group};
@@ -24,9 +28,13 @@ Attestor make_attestor(const ApiOptions& options, const std::vector<sys::UniqueF
 
 }  // namespace
 
-Api::Api(control::Operator& op, const sys::Log& log, const ApiOptions& options,
-         std::vector<sys::UniqueFd> listeners)
-    : routes_(op, make_attestor(options, listeners), log),
-      server_(std::move(listeners), routes_.router(), log, options.server) {}
+Api::Api(control::Operator& op, script::Scripts* scripts, const sys::Log& log,
+         const ApiOptions& options, std::vector<sys::UniqueFd> listeners)
+    : routes_(op, scripts, make_attestor(options, listeners), log),
+      server_(std::move(listeners), routes_.router(), log, options.server) {
+  // A request and what is made of it are large blocks for a moment. glibc would learn from the
+  // first of them to keep such blocks, in an arena of each connection's thread.
+  ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+}
 
 }  // namespace api

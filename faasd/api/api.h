@@ -26,8 +26,8 @@ class Api {
   // `listeners` are bound and listening: Unix sockets and TCP, in any number. Throws sys::Refused
   // for a bad token file, and for a TCP address that is not loopback when there is none:
   // "token_needed".
-  Api(control::Operator& op, const sys::Log& log, const ApiOptions& options,
-      std::vector<sys::UniqueFd> listeners);
+  Api(control::Operator& op, script::Scripts* scripts, const sys::Log& log,
+      const ApiOptions& options, std::vector<sys::UniqueFd> listeners);
 
   // Ready from now on, until it is told otherwise.
   void start() {
@@ -37,7 +37,7 @@ class Api {
   void set_ready(bool ready) noexcept { routes_.set_ready(ready); }
   // HttpServer::stop, after bounds::kApiGrace at the latest; the destructor stops without grace.
   void stop() {
-    routes_.end_followers();
+    routes_.end_streams();
     server_.stop(function::bounds::kApiGrace);
   }
 

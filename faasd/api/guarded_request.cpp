@@ -75,6 +75,7 @@ bool read(int fd, sys::Deadline deadline, const Admission& admit, GuardedRequest
 std::optional<GuardedRequest> read_request(int fd, sys::Deadline deadline, const Admission& admit,
                                            const sys::Log& log) {
   GuardedRequest request;
+  request.socket = fd;
   try {
     if (!read(fd, deadline, admit, request)) return std::nullopt;
   } catch (const HttpError& error) {

@@ -18,6 +18,9 @@ namespace api {
 // cpp-httplib looks at it, recurses for every byte.
 inline constexpr std::size_t kMaxPathBytes = 1024;
 
+// The caller of a path that is open to all.
+inline constexpr const char* kAnybody = "anybody";
+
 struct GuardedRequest {
   RequestHead head;
   Target target;
@@ -26,6 +29,7 @@ struct GuardedRequest {
   std::string body_start;  // what arrived with the head
   bool wants_continue = false;
   Peer peer;
+  int socket = -1;                   // the connection; not owned
   std::string caller = "unknown";    // who is refused is named too, if the kernel knows
   std::optional<HttpError> refusal;  // then the rest is what was known when it was refused
 };

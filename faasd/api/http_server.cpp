@@ -16,7 +16,7 @@ constexpr int kAcceptsPerTurn = 16;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 // Connections that were told 503 and are kept until they have read it; beyond, they are just
 // closed.
-constexpr std::size_t kMaxTurned = 64;
+constexpr std::size_t kMaxTurned = 1'024;
 
 // Reads and drops, until the client has had a chance to read its answer.
 void linger(int fd, sys::Deadline deadline) {
@@ -25,6 +25,35 @@ void linger(int fd, sys::Deadline deadline) {
   while (Clock::now() < deadline) {
     if (sys::receive_before(fd, dropped, deadline).status != sys::IoStatus::done) return;
   }
+}
+
+// Counted from its first moment: by the thread that accepts, before the connection has its own. No
+// count: it is known already.
+class Stranger {
+ public:
+  explicit Stranger(std::atomic<std::size_t>* count) : count_(count) {}
+  Stranger(const Stranger&) = delete;
+  Stranger& operator=(const Stranger&) = delete;
+  ~Stranger() { becomes_known(); }
+
+  void becomes_known() noexcept {
+    if (count_ != nullptr) --*count_;
+    count_ = nullptr;
+  }
+
+ private:
+  std::atomic<std::size_t>* count_;
+};
+
+// root in a burst is no stranger, and the kernel says so at once. Whether somebody is in a group
+// may take a look into a directory service, for which the thread that accepts has no time.
+bool is_root(int fd) {
+  const Peer peer = identify_peer(fd);
+  return peer.transport != Transport::remote_tcp && peer.uid == uid_t{0};
+}
+
+bool is_known(const GuardedRequest& request) {
+  return !request.refusal && request.caller != kAnybody;
 }
 
 }  // namespace
@@ -104,29 +133,38 @@ void HttpServer::accept_some(Listener& listener) {
 }
 
 void HttpServer::admit(Listener& listener, sys::UniqueFd fd) {
-  if (listener.connections >= options_.max_connections) return turn_away(std::move(fd));
+  const bool crowded = listener.strangers >= options_.max_strangers;
+  const bool known = crowded && is_root(fd.get());
+  if (listener.connections >= options_.max_connections || (crowded && !known)) {
+    return turn_away(std::move(fd));
+  }
   const auto connection = connections_.emplace(connections_.end());
   connection->fd = std::move(fd);
   connection->listener = &listener;
+  std::atomic<std::size_t>* const count = known ? nullptr : &listener.strangers;
+  if (count != nullptr) ++*count;
   try {
-    connection->thread = std::thread([this, connection] {
-      serve(connection->fd.get());
+    connection->thread = std::thread([this, connection, count] {
+      serve(connection->fd.get(), count);
       loop_.post([this, connection] { join(connection); });
     });
     ++listener.connections;
   } catch (const std::system_error& error) {
+    if (count != nullptr) --*count;
     log_.warn("connection_refused", {{"error", error.what()}});
     turn_away(std::move(connection->fd));
     connections_.erase(connection);
   }
 }
 
-void HttpServer::serve(int fd) const noexcept {
+void HttpServer::serve(int fd, std::atomic<std::size_t>* strangers) const noexcept {
   const ConnectionTimes& times = options_.times;
+  Stranger stranger(strangers);
   try {
     std::optional<GuardedRequest> request =
         read_request(fd, Clock::now() + times.head, router_.admission(), log_);
     if (!request) return;
+    if (is_known(*request)) stranger.becomes_known();
     RequestStream stream(fd, times, *request);
     router_.answer(*request, stream);
     if (stream.wrote_all()) linger(fd, Clock::now() + times.linger);

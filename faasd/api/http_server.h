@@ -9,6 +9,7 @@
 // Why cpp-httplib does not listen itself: docs/API.md, "How requests are read".
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <list>
@@ -24,9 +25,12 @@
 namespace api {
 
 struct ServerOptions {
-  // Of one listener at once. A deploy is bounded by the disk and two of them fill it; 64 leaves
-  // room for many that look while others upload, and 64 stacks cost nothing.
-  std::size_t max_connections = 64;
+  // Of one listener at once: a thousand scripts that stream, and who looks meanwhile. A thread that
+  // waits costs some 40 KiB.
+  std::size_t max_connections = 2'048;
+  // Of them, those that nobody knows yet or that were refused: anybody may connect to loopback TCP.
+  // root is known from the first moment.
+  std::size_t max_strangers = 256;
   ConnectionTimes times;
 };
 
@@ -53,6 +57,7 @@ class HttpServer {
     sys::EventLoop::Watch watch;
     sys::EventLoop::Timer pause;
     std::size_t connections = 0;
+    std::atomic<std::size_t> strangers = 0;
   };
   struct Connection {
     sys::UniqueFd fd;  // open until the thread is joined, so that stop() may shut it down
@@ -70,7 +75,7 @@ class HttpServer {
   void accept_some(Listener& listener);
   void admit(Listener& listener, sys::UniqueFd fd);
   void turn_away(sys::UniqueFd fd);
-  void serve(int fd) const noexcept;
+  void serve(int fd, std::atomic<std::size_t>* strangers) const noexcept;
   void join(std::list<Connection>::iterator connection);
   void begin_stop(std::chrono::milliseconds grace);
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "oci/sys/error.h"
+#include "oci/sys/timed_io.h"
 
 namespace api {
 namespace {
@@ -17,6 +18,7 @@ constexpr std::array<std::string_view, 5> kWithheld = {"accept-encoding", "conte
 // What is ours travels through cpp-httplib with the headers, as its own REMOTE_ADDR does. No client
 // can send these: a parenthesis is no character of a header's name.
 constexpr const char* kCaller = "(caller)";
+constexpr const char* kSocket = "(socket)";
 constexpr const char* kStatus = "(status)";
 constexpr const char* kCode = "(code)";
 constexpr const char* kError = "(error)";
@@ -35,6 +37,7 @@ void hand_over(const GuardedRequest& from, httplib::Request& to) {
     to.headers.emplace("Content-Length", std::to_string(from.framing.length));
   }
   to.headers.emplace(kCaller, from.caller);
+  to.headers.emplace(kSocket, std::to_string(from.socket));
   if (!from.refusal) return;
   to.headers.emplace(kStatus, std::to_string(from.refusal->status()));
   to.headers.emplace(kCode, from.refusal->code());
@@ -79,6 +82,10 @@ void set_error(httplib::Response& response, const HttpError& error) {
 
 std::string caller_of(const httplib::Request& request) {
   return request.get_header_value(kCaller);
+}
+
+bool has_left(const httplib::Request& request) {
+  return sys::peer_has_ended(std::stoi(request.get_header_value(kSocket)));
 }
 
 Router::Router(Admission admission, const sys::Log& log) : admission_(std::move(admission)) {

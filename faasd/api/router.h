@@ -25,6 +25,9 @@ void set_error(httplib::Response& response, const HttpError& error);
 // Who sends `request`, as Router was told.
 std::string caller_of(const httplib::Request& request);
 
+// Whether its client has ended its side, or is gone: nobody waits for the answer.
+bool has_left(const httplib::Request& request);
+
 class Router : private httplib::Server {
  public:
   using Handler = httplib::Server::Handler;

@@ -9,6 +9,7 @@
 
 #include "faasd/api/functions_json.h"
 #include "faasd/api/openapi.h"
+#include "faasd/function/bounds.h"
 
 namespace api {
 namespace {
@@ -146,7 +147,8 @@ std::string function_in(const Asked& request) {
 
 }  // namespace
 
-Routes::Routes(control::Operator& op, Attestor attestor, const sys::Log& log)
+Routes::Routes(control::Operator& op, script::Scripts* scripts, Attestor attestor,
+               const sys::Log& log)
     : operator_(op),
       attestor_(std::move(attestor)),
       log_(log),
@@ -160,6 +162,9 @@ Routes::Routes(control::Operator& op, Attestor attestor, const sys::Log& log)
   add_version_routes();
   add_layer_routes();
   records_.add_to(router_);
+  if (scripts == nullptr) return;
+  scripts_.emplace(*scripts).add_to(router_);
+  programs_.emplace(scripts->runner()).add_to(router_);
 }
 
 // Who may not use the API is not told either which paths it has.
@@ -167,7 +172,7 @@ std::string Routes::admit(const GuardedRequest& request) const {
   const bool reads = request.head.method == "GET" || request.head.method == "HEAD";
   const bool open =
       std::find(kOpenPaths.begin(), kOpenPaths.end(), request.path) != kOpenPaths.end();
-  return reads && open ? "anybody" : attestor_.admit(request.peer, request.head);
+  return reads && open ? kAnybody : attestor_.admit(request.peer, request.head);
 }
 
 // Everything that was to change something leaves one line.
@@ -301,9 +306,28 @@ std::unique_ptr<control::Deploy> Routes::begin_deploy(const std::string& name,
   }
 }
 
+// One of the deploys that are under way.
+class Routes::Underway {
+ public:
+  explicit Underway(std::atomic<std::size_t>& deploys) : deploys_(deploys) {
+    if (++deploys_ <= function::bounds::kMaxDeploys) return;
+    --deploys_;
+    throw HttpError(503, "too_many_deploys",
+                    std::to_string(function::bounds::kMaxDeploys) +
+                        " deploys are under way, which is the limit; try again");
+  }
+  ~Underway() { --deploys_; }
+  Underway(const Underway&) = delete;
+  Underway& operator=(const Underway&) = delete;
+
+ private:
+  std::atomic<std::size_t>& deploys_;
+};
+
 control::FunctionStatus Routes::deploy(const std::string& name, const Asked& request,
-                                       const ContentReader& body) const {
+                                       const ContentReader& body) {
   check_ready();
+  const Underway underway(deploys_);
   const std::unique_ptr<control::Deploy> deploy = begin_deploy(name, request);
   const bool whole = body([&deploy](const char* bytes, std::size_t size) {
     deploy->write({bytes, size});

@@ -43,6 +43,27 @@ void check_open_files(std::uint64_t wanted) {
                     "its unit, or ulimit -Hn) and restart it");
 }
 
+// An option that did nothing would be a lie.
+void check_warm(const function::Options& options) {
+  const bool runs_programs_alone =
+      options.language && options.language->scripts == function::Language::Scripts::none;
+  if (!runs_programs_alone || options.warm.instances == 0) return;
+  throw Refused(Refusal::invalid, "bad_option",
+                "'warm' is for functions and for languages of scripts: an instance for programs "
+                "cannot wait, because it is told at its launch what to run");
+}
+
+// Who calls the one does not call the other.
+void check_same_kind(const function::History& old, const function::Options& next) {
+  if (old.current.language.has_value() == next.language.has_value()) return;
+  const std::string& name = old.current.name;
+  throw Refused(Refusal::conflict, "other_kind",
+                old.current.language
+                    ? "'" + name + "' is a language; remove it first, or choose another name"
+                    : "'" + name + "' is a function that serves connections and would become a " +
+                          "language; remove it first, or choose another name");
+}
+
 void add_counts(FunctionStatus& status, const serve::Counts& counts) {
   status.live = counts.live;
   status.parked = counts.parked;
@@ -118,6 +139,9 @@ std::unique_ptr<Deploy> HostOperator::begin_deploy(const std::string& name,
   function::check_name(name);
   check_launcher(defaults_.launcher, options.launcher);
   check_open_files(options.limits.open_files);
+  check_warm(options);
+  const std::optional<function::History> old = history_of(name);
+  if (old) check_same_kind(*old, options);
   return std::make_unique<HostDeploy>(*this, name, options, selection, layer_request);
 }
 
@@ -197,6 +221,7 @@ FunctionStatus HostOperator::put_version(const std::string& name, const function
   }
   if (!served) history.current.port = defaults_.port;
   try {
+    if (old) check_same_kind(*old, next);
     served ? replace_old(history, std::move(image)) : install_new(history, std::move(image));
   } catch (...) {
     if (!served && old) household_.addresses.reserve(old->current.address);
@@ -221,7 +246,13 @@ std::shared_ptr<const instance::Blueprint> HostOperator::make_blueprint(
     const function::Function& function, std::shared_ptr<const image::Image> image) const {
   return instance::make_blueprint(
       function, household_.addresses.subnet().host_ids(function.address), std::move(image),
-      household_.rootfs_views, defaults_.limit_swap, seccomp_);
+      household_.rootfs_views, defaults_.limit_swap, defaults_.scripts, seccomp_);
+}
+
+// Nobody connects to a language.
+sys::UniqueFd HostOperator::listen_for(const function::Function& function) {
+  if (function.language) return {};
+  return sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
 }
 
 // Each step that follows another is undone by the destructor of what the other one made.
@@ -239,8 +270,7 @@ void HostOperator::install_new(function::History history,
   function::AddressLease lease = lease_for(function.name);
   function.address = lease.address();
   const auto blueprint = make_blueprint(function, std::move(image));
-  sys::UniqueFd listener =
-      sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
+  sys::UniqueFd listener = listen_for(function);
   const std::optional<function::History> before = unrestored_of(function.name);
   RecordedFunction recorded(household_.store, history, before);
   // Of a function of this name that was removed while something of it did not go away.
@@ -412,63 +442,6 @@ std::shared_ptr<journal::Book> HostOperator::book(const std::string& name) {
   // Its name is not held: who looks does not wait for a deploy or a removal.
   if (!history_of(name)) not_found(name);
   return household_.journal.book(name);
-}
-
-void HostOperator::restore() {
-  const std::vector<function::History> histories = household_.store.load();
-  for (const function::History& history : histories) {
-    const function::Function& function = history.current;
-    try {
-      restore_one(history);
-    } catch (const std::exception& error) {
-      household_.addresses.reserve(function.address);
-      unrestored_[function.name] = history;
-      household_.log.error("function_not_restored",
-                           {{"function", function.name}, {"reason", error.what()}});
-    }
-  }
-  household_.log.info("restored", {{"functions", entries_.size()}, {"recorded", histories.size()}});
-  release_orphans();
-  forget_strangers();
-}
-
-void HostOperator::restore_one(const function::History& recorded) {
-  function::Function function = recorded.current;
-  function.port = defaults_.port;  // the daemon's to choose, anew at each start
-  std::shared_ptr<const image::Image> image = household_.images.open(function.image);
-  function::AddressLease lease = household_.addresses.lease(function.address);
-  const auto blueprint = make_blueprint(function, std::move(image));
-  sys::UniqueFd listener =
-      sys::listen_tcp({function.address, function.port}, function::bounds::kListenBacklog);
-  household_.dispatcher.install(blueprint, std::move(listener));
-  entries_[function.name] = {blueprint, std::move(lease), recorded.previous};
-}
-
-// A crash between removing a function and its journal leaves one that nobody can look at. That of a
-// function whose file is set aside is its again when it is mended.
-void HostOperator::forget_strangers() {
-  std::set<std::string> functions;
-  for (const auto& [name, entry] : entries_) functions.insert(name);
-  for (const auto& [name, history] : unrestored_) functions.insert(name);
-  constexpr std::string_view kEnding = ".json.corrupt";
-  for (const std::string& file : household_.store.set_aside()) {
-    functions.insert(file.substr(0, file.size() - kEnding.size()));
-  }
-  household_.journal.keep_only(functions);
-}
-
-// A crash between publishing an image and recording its function leaves one that nobody names.
-void HostOperator::release_orphans() {
-  std::string unread;
-  for (const std::string& file : household_.store.set_aside()) unread += " " + file;
-  if (!unread.empty()) {
-    household_.log.warn("images_kept",
-                        {{"reason", "these functions' images are not known:" + unread +
-                                        "; mend or remove the files, and restart"}});
-    return;
-  }
-  const std::lock_guard lock(mutex_);
-  household_.images.release_all_but(named_images());
 }
 
 }  // namespace control

@@ -40,6 +40,7 @@ struct DeployDefaults {
   bool limit_swap = false;
   std::string launcher;           // the only one; a function may name it
   std::size_t keep_versions = 3;  // of each function, the current one included
+  function::ScriptLimits scripts;
 };
 
 class HostOperator : public Operator {
@@ -87,6 +88,7 @@ class HostOperator : public Operator {
                                std::shared_ptr<const image::Image> image);
   FunctionStatus put_version(const std::string& name, const function::Version& version,
                              std::shared_ptr<const image::Image> image);
+  static sys::UniqueFd listen_for(const function::Function& function);
   void install_new(function::History history, std::shared_ptr<const image::Image> image);
   void replace_old(const function::History& history, std::shared_ptr<const image::Image> image);
   std::optional<function::History> history_of(const std::string& name);

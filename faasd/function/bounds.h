@@ -25,6 +25,22 @@ inline constexpr std::size_t kMaxQueued = 8'192;
 // launch only gets slower. See docs/PERFORMANCE.md.
 inline constexpr std::size_t kLaunchesPerProcessor = 4;
 
+// Instances that one function may keep parked: with more, a burst is better queued.
+inline constexpr std::uint32_t kMaxWarm = 256;
+// … all functions together, and what they may take of the host's memory: the 1/nth of it.
+inline constexpr std::size_t kMaxParked = 1'024;
+inline constexpr std::uint64_t kParkedShareOfMemory = 8;
+// How often parked instances are looked at: whether they are still wanted, and what they take.
+inline constexpr milliseconds kPoolLook{1'000};
+// After a launch for a pool that came to nothing, and doubled with each in a row, up to …
+inline constexpr milliseconds kFillPause{500};
+inline constexpr milliseconds kMaxFillPause{60'000};
+// With --warm auto: how long a pool is kept for a function that has come once, and how long at
+// least and at most for one whose habits are known.
+inline constexpr seconds kFirstKeepAlive{30};
+inline constexpr seconds kMinKeepAlive{2};
+inline constexpr seconds kMaxKeepAlive{600};
+
 // The kernel's own backlog of connections that are not accepted yet, per function.
 inline constexpr int kListenBacklog = 1'024;
 // Connections taken from one listener before others get their turn.
@@ -50,6 +66,10 @@ inline constexpr std::uint32_t kMaxQueue = 8'192;
 inline constexpr std::size_t kMaxEnvEntries = 1'024;
 inline constexpr std::size_t kMaxEnvBytes = 128u << 10;  // of one entry: MAX_ARG_STRLEN, execve(2)
 inline constexpr std::size_t kMaxEnvTotalBytes = 1u << 20;
+
+// What is said of a language: a command with its flags fits well, and a list of aliases.
+inline constexpr std::size_t kMaxLanguageWord = 1'024;
+inline constexpr std::size_t kMaxLanguageWords = 64;
 
 // Versions of a function that may be kept, the current one included: people go back one or two, and
 // each keeps an image on the disk.
@@ -80,8 +100,9 @@ inline constexpr std::size_t kMaxWaitingRecordBytes = 8u << 20;
 inline constexpr milliseconds kJournalPatience{1'000};
 // Records that one look gives: more than there can be room for.
 inline constexpr std::size_t kMaxTail = 10'000;
-// Followers at once: each has a thread and one of the 64 connections of a listener, the rest of
-// which are for everybody else.
+// Deploys at once. The disk is what bounds them, and two of them fill it.
+inline constexpr std::size_t kMaxDeploys = 64;
+// Followers at once: each has a thread, and costs the journal a copy of every record.
 inline constexpr std::size_t kMaxFollowers = 16;
 // What waits for one follower: the lines of one look, and a burst.
 inline constexpr std::size_t kMaxFollowerBytes = 1u << 20;
@@ -92,6 +113,22 @@ inline constexpr seconds kHeartbeat{10};
 // The kernel tells how many bytes a connection carried when it destroys the socket: at once, unless
 // the client reads nothing. For so long its receipt waits.
 inline constexpr milliseconds kTrafficPatience{50};
+
+// What a store of scripts keeps, and what it believes of what somebody else has put there. Code is
+// a source file that a person sends; what a language makes of it is seldom more than twice that.
+inline constexpr std::size_t kMaxCodeBytes = 8u << 20;
+inline constexpr std::size_t kMaxCompiledBytes = 16u << 20;
+inline constexpr std::size_t kMaxScriptPath = 4'096;  // PATH_MAX, since a path it is
+inline constexpr std::size_t kMaxLanguageBytes = 64;
+// Versions kept of one path, the oldest go: at an upload a minute the last 16 hours, and at the
+// default CODE_MAX_SIZE 256 MiB of disk.
+inline constexpr std::size_t kMaxScriptVersions = 1'000;
+// Paths that one look gives: 5 MiB of memory at most, with the longest paths.
+inline constexpr std::size_t kMaxListedScripts = 1'000;
+// How long an operation on a store may take; beyond, the store counts as not there. People wait.
+inline constexpr milliseconds kStorePatience{2'000};
+// … and for how long after that nobody but one even tries.
+inline constexpr milliseconds kStorePause{500};
 
 // After an answer of the daemon's own (502, 503, 504): how long and how much of the client's
 // request is read and dropped, so that closing does not reset the connection before the answer is

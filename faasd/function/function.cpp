@@ -92,6 +92,10 @@ json to_json(const Limits& limits) {
           {"output_bytes", limits.output_bytes}};
 }
 
+json to_json(const Warm& warm) {
+  return warm.automatic ? json("auto") : json(warm.instances);
+}
+
 json to_json(const Version& version) {
   json object = {{"version", version.version},
                  {"image", version.image},
@@ -101,8 +105,9 @@ json to_json(const Version& version) {
                  {"protocol", to_word(version.protocol)},
                  {"launcher", version.launcher},
                  {"mode", version.mode},
-                 {"warm", version.warm},
+                 {"warm", to_json(version.warm)},
                  {"created_at", version.created_at}};
+  if (version.language) object["language"] = to_json(*version.language);
   if (version.rollback_of != 0) object["rollback_of"] = version.rollback_of;
   return object;
 }
@@ -129,8 +134,10 @@ Version version_from_json(const json& object) {
   version.protocol = protocol_from(field<std::string>(object, "protocol"));
   version.launcher = field<std::string>(object, "launcher");
   version.mode = field<std::string>(object, "mode");
-  version.warm = field<std::uint32_t>(object, "warm");
+  version.warm.automatic = object.contains("warm") && object.at("warm") == "auto";
+  if (!version.warm.automatic) version.warm.instances = field<std::uint32_t>(object, "warm");
   version.created_at = field<std::string>(object, "created_at");
+  if (object.contains("language")) version.language = language_from_json(object.at("language"));
   if (object.contains("rollback_of")) {
     version.rollback_of = field<std::uint64_t>(object, "rollback_of");
     if (version.rollback_of >= version.version) {

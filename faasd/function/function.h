@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "faasd/function/language.h"
 #include "oci/sys/netlink.h"
 
 namespace function {
@@ -34,6 +35,21 @@ struct Limits {
   std::uint64_t output_bytes = 128ULL << 10;   // kept of each of stdout and stderr, per instance
 };
 
+// What the daemon was told of the scripts of all languages; what is empty is as each has it.
+struct ScriptLimits {
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<double> cpus;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+
+// Instances that are kept parked, waiting for a connection.
+struct Warm {
+  bool automatic = false;       // as many as the function's own traffic asks for
+  std::uint32_t instances = 0;  // so many, if not
+
+  bool operator==(const Warm&) const = default;
+};
+
 // What the owner may choose at a deploy; everything else follows from the image and the daemon.
 struct Options {
   Limits limits;
@@ -41,7 +57,8 @@ struct Options {
   Protocol protocol = Protocol::http;
   std::string launcher;  // empty: the daemon's default
   std::string mode = "ephemeral";
-  std::uint32_t warm = 0;  // parked instances to keep
+  Warm warm;
+  std::optional<Language> language;  // runs what faasd sends it, and serves no connections
 };
 
 // What one deploy made of an image and of options, or a rollback of an earlier version.
@@ -69,7 +86,7 @@ Protocol protocol_from(std::string_view word);  // throws sys::Refused(invalid, 
 // Sets one option from its text: the words of the command line and of the query string
 // ("memory" "256M", "cpus" "1.5", "timeout" "30s", "env" "K=V", "queue_timeout" "10s", "tmpfs",
 // "file_size", "output", "open_files", "pids", "concurrency", "queue", "protocol", "launcher",
-// "mode", "warm").
+// "mode", "warm", "language").
 // Throws sys::Refused(invalid, "bad_option" or "unknown_option") that names the option, the text
 // and what would be right.
 void set_option(Options& options, const std::string& key, const std::string& text);
@@ -77,6 +94,10 @@ void set_option(Options& options, const std::string& key, const std::string& tex
 // "250ms", "30s", "5m", "2h", a bare number is seconds; from `low` to a day. Throws as set_option.
 std::chrono::milliseconds parse_duration(const std::string& key, const std::string& text,
                                          std::chrono::milliseconds low);
+
+// "64K", "1.5M"; from `low` to `high` bytes. Throws as set_option.
+std::uint64_t parse_bytes(const std::string& key, const std::string& text, std::uint64_t low,
+                          std::uint64_t high);
 
 nlohmann::json to_json(const Limits& limits);
 nlohmann::json to_json(const Version& version);

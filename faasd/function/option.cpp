@@ -67,9 +67,9 @@ std::uint64_t bytes(const std::string& key, const std::string& text, std::uint64
 }
 
 std::uint32_t count(const std::string& key, const std::string& text, std::uint32_t low,
-                    std::uint32_t high) {
+                    std::uint32_t high, const std::string& or_else = "") {
   const std::string wanted =
-      "a whole number from " + std::to_string(low) + " to " + std::to_string(high);
+      "a whole number from " + std::to_string(low) + " to " + std::to_string(high) + or_else;
   const auto value = quantity<double>(key, text, kPlain, low, high, wanted);
   if (value != std::floor(value)) bad(key, text, wanted);
   return static_cast<std::uint32_t>(value);
@@ -95,10 +95,13 @@ void set_mode(Options& options, const std::string& key, const std::string& text)
   options.mode = text;
 }
 
-// Every instance is launched for its connection; an option that did nothing would be a lie.
 void set_warm(Options& options, const std::string& key, const std::string& text) {
-  if (text != "0") bad(key, text, "0, since no instance is kept warm yet");
-  options.warm = 0;
+  options.warm = {};
+  if (text == "auto") {
+    options.warm.automatic = true;
+  } else {
+    options.warm.instances = count(key, text, 0, bounds::kMaxWarm, ", or 'auto'");
+  }
 }
 
 using Setter = std::function<void(Options&, const std::string&, const std::string&)>;
@@ -107,8 +110,8 @@ struct Option {
   Setter set;
 };
 
-const std::array<Option, 16>& options_table() {
-  static const std::array<Option, 16> table = {{
+const std::array<Option, 17>& options_table() {
+  static const std::array<Option, 17> table = {{
       {"memory",
        [](Options& o, const auto& k, const auto& t) {
          o.limits.memory_bytes = bytes(k, t, bounds::kMinMemoryBytes);
@@ -155,6 +158,7 @@ const std::array<Option, 16>& options_table() {
       {"launcher", [](Options& o, const auto&, const auto& t) { o.launcher = t; }},
       {"mode", set_mode},
       {"warm", set_warm},
+      {"language", [](Options& o, const auto&, const auto& t) { o.language = parse_language(t); }},
   }};
   return table;
 }
@@ -166,6 +170,11 @@ milliseconds parse_duration(const std::string& key, const std::string& text, mil
                                              static_cast<double>(low.count()),
                                              static_cast<double>(bounds::kMaxTimeout.count()),
                                              "a time such as 500ms, 30s or 5m, up to 24h"));
+}
+
+std::uint64_t parse_bytes(const std::string& key, const std::string& text, std::uint64_t low,
+                          std::uint64_t high) {
+  return bytes(key, text, low, high, std::to_string(high) + " bytes");
 }
 
 void set_option(Options& options, const std::string& key, const std::string& text) {

@@ -1,25 +1,52 @@
 #include "faasd/instance/blueprint.h"
 
+#include <filesystem>
+
 #include "faasd/instance/leftover.h"
+#include "oci/sys/error.h"
 
 namespace instance {
+namespace {
+
+// Beside this program where it was built, in libexec where it was installed.
+std::filesystem::path find_executor() {
+  const std::filesystem::path directory =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  for (const char* place : {"faas-execute", "../libexec/faasd/faas-execute"}) {
+    std::filesystem::path path = (directory / place).lexically_normal();
+    if (std::filesystem::exists(path)) return path;
+  }
+  throw sys::Refused(sys::Refusal::failed, "no_executor",
+                     "faas-execute, which runs programs, is neither beside faasd in " +
+                         directory.string() + " nor in its libexec/faasd: install it again");
+}
+
+}  // namespace
 
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
                                                 const runtime::HostIds& ids,
                                                 std::shared_ptr<const image::Image> image,
                                                 runtime::RootfsViews& views, bool limit_swap,
+                                                const function::ScriptLimits& scripts,
                                                 std::shared_ptr<const nlohmann::json> seccomp) {
   const runtime::RootfsView::Mounted rootfs = views.look_at(*image);
-  image::check_command(image->config, rootfs.path());
+  // A language without scripts runs programs alone, and is told each time which.
+  const bool runs_scripts =
+      function.language && function.language->scripts != function::Language::Scripts::none;
+  const bool needs_command = !function.language || runs_scripts;
+  if (needs_command) image::check_command(image->config, rootfs.path());
   runtime::Container container;
-  container.args = image->config.command();
+  if (function.language && !function.language->run.empty()) container.executor = find_executor();
+  container.args = needs_command ? image->config.command()
+                                 : std::vector<std::string>{std::string(runtime::kExecutor)};
   container.user = image::resolve_user(image->config, rootfs.path());
   container.ids = runtime::map_ids(ids, container.user);
   container.env = runtime::merge_env(image->config.env, function.env, container.user);
   container.working_dir = image::resolve_working_dir(image->config, rootfs.path());
-  container.resources.memory_bytes = function.limits.memory_bytes;
+  const function::ScriptLimits limits = runs_scripts ? scripts : function::ScriptLimits{};
+  container.resources.memory_bytes = limits.memory_bytes.value_or(function.limits.memory_bytes);
   container.resources.limit_swap = limit_swap;
-  container.resources.cpus = function.limits.cpus;
+  container.resources.cpus = limits.cpus.value_or(function.limits.cpus);
   container.resources.pids = function.limits.pids;
   container.resources.tmpfs_bytes = function.limits.tmpfs_bytes;
   container.resources.open_files = function.limits.open_files;
@@ -28,7 +55,8 @@ std::shared_ptr<const Blueprint> make_blueprint(const function::Function& functi
   container.annotations = marks_of(function, image->digest);
   std::shared_ptr<runtime::RootfsView> view = views.make(function.name, image, container.ids);
   return std::make_shared<const Blueprint>(
-      Blueprint{function, std::move(image), std::move(view), std::move(container)});
+      Blueprint{function, std::move(image), std::move(view), std::move(container),
+                limits.timeout.value_or(function.limits.timeout)});
 }
 
 }  // namespace instance

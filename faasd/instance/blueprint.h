@@ -19,14 +19,16 @@ struct Blueprint {
   std::shared_ptr<const image::Image> image;
   std::shared_ptr<runtime::RootfsView> rootfs;
   runtime::Container container;  // without root, id, cgroup and socket, which differ by instance
+  std::chrono::milliseconds timeout;
 };
 
 // Throws sys::Refused(invalid) if the image cannot run: no command, or one that is not there, an
-// unknown user, a working directory that does not do.
+// unknown user, a working directory that does not do. `scripts` counts for languages of scripts.
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
                                                 const runtime::HostIds& ids,
                                                 std::shared_ptr<const image::Image> image,
                                                 runtime::RootfsViews& views, bool limit_swap,
+                                                const function::ScriptLimits& scripts,
                                                 std::shared_ptr<const nlohmann::json> seccomp);
 
 }  // namespace instance

@@ -30,17 +30,30 @@ void Handoff::accept_handler() {
   watch_.reset();
   listener_.reset();
   control_ = std::move(accepted.fd);
-  if (client_) send();
+  if (client_) {
+    send();
+  } else {
+    // Nothing is asked for: only its leaving wakes us while it is parked.
+    watch_ = loop_.watch(control_.get(), 0, [this](auto) { leave(); });
+  }
   callbacks_.connected();
+}
+
+void Handoff::leave() {
+  watch_.reset();
+  control_.reset();
+  const std::function<void()> left = callbacks_.left;  // which may end us
+  left();
 }
 
 void Handoff::send() {
   if (sent_) return;
   sent_ = true;
   if (!sys::send_descriptor(control_.get(), kMessage, client_.get())) {
-    control_.reset();  // the handler has closed already; its exit is what ends the instance
+    leave();
     return;
   }
+  watch_.reset();
   // Edge-triggered: the kernel reports "writable" anew each time the peer has consumed a message.
   watch_ = loop_.watch(control_.get(), EPOLLOUT | EPOLLET, [this](auto) { check_delivery(); });
 }
@@ -55,8 +68,7 @@ void Handoff::check_delivery() {
       return;
     case sys::Delivery::refused:
       // It closed /control.sock with the message unread: the client is still ours.
-      watch_.reset();
-      control_.reset();
+      leave();
       return;
     case sys::Delivery::taken:
       watch_.reset();

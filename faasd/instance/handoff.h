@@ -17,6 +17,7 @@ class Handoff {
   struct Callbacks {
     std::function<void()> connected;  // the handler waits for its socket
     std::function<void()> taken;      // the handler has it
+    std::function<void()> left;       // it closed /control.sock without taking one
   };
 
   Handoff(sys::EventLoop& loop, sys::UniqueFd control_listener, Callbacks callbacks);
@@ -34,6 +35,7 @@ class Handoff {
  private:
   void accept_handler();
   void send();
+  void leave();
   void check_delivery();
 
   sys::EventLoop& loop_;

@@ -21,34 +21,44 @@ microseconds between(sys::EventLoop::Clock::time_point from, sys::EventLoop::Clo
 constexpr std::chrono::milliseconds kYouth{600};
 constexpr std::string_view kOutOfMemory = "the kernel killed it: out of memory, see --memory";
 
+// The option is named where it is what counted: faasd may have a bound of its own for scripts, and
+// who has a program run another.
+std::string over_time(const Blueprint& blueprint) {
+  const auto limit = blueprint.timeout.count();
+  const std::string words =
+      limit % 1000 == 0 ? std::to_string(limit / 1000) + " s" : std::to_string(limit) + " ms";
+  const bool by_option = blueprint.timeout == blueprint.function.limits.timeout;
+  return "it was over its time limit of " + words + (by_option ? " (--timeout)" : "");
+}
+
 }  // namespace
 
 Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
                    std::shared_ptr<const Blueprint> blueprint,
-                   const std::shared_ptr<journal::Book>& book, std::string id, Callbacks callbacks)
+                   const std::shared_ptr<journal::Book>& book, std::string id, Start start,
+                   Callbacks callbacks)
     : workshop_(workshop),
       launcher_(launcher),
       blueprint_(std::move(blueprint)),
       id_(std::move(id)),
       callbacks_(std::move(callbacks)),
+      start_(start),
       rootfs_(blueprint_->rootfs->use()),
       broker_(workshop.broker, id_),
       bundle_(runtime::Bundle(workshop.bundles_dir, container())),
-      stdout_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stdout",
-              blueprint_->function.limits.output_bytes),
-      stderr_(workshop.loop, workshop.log, book, blueprint_->function.name, id_, "stderr",
-              blueprint_->function.limits.output_bytes),
+      stdout_(workshop.loop, workshop.log, book, {blueprint_->function.name, id_, "stdout"},
+              blueprint_->function.limits.output_bytes, listener(Stream::out)),
+      stderr_(workshop.loop, workshop.log, book, {blueprint_->function.name, id_, "stderr"},
+              blueprint_->function.limits.output_bytes, listener(Stream::err)),
       started_(Clock::now()) {
   give_output_to_user();
   handoff_.emplace(workshop_.loop, bundle_->take_control_listener(),
-                   Handoff::Callbacks{[this] { on_connected(); }, [this] { on_taken(); }});
+                   Handoff::Callbacks{[this] { on_connected(); }, [this] { on_taken(); },
+                                      [this] { on_left(); }});
   start_runtime();
   stdout_.close_write_end();
   stderr_.close_write_end();
-  deadline_ = workshop_.loop.after(blueprint_->function.limits.timeout, [this] {
-    kill(Outcome::timeout, "the handler was over its time limit");
-  });
-  end_of_youth_ = workshop_.loop.after(kYouth, [this] { workshop_.cgroups.yield_processor(id_); });
+  begin_time();
 }
 
 Instance::~Instance() = default;
@@ -58,7 +68,8 @@ void Instance::start_runtime() {
   try {
     workshop_.cgroups.limit_tcp_buffers(id_, blueprint_->container.resources.memory_bytes);
     launch_ = launcher_.launch({*bundle_, stdout_.write_end(), stderr_.write_end(),
-                                [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); }});
+                                [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); },
+                                start_ == Start::warm});
   } catch (...) {
     workshop_.cgroups.remove(id_);
     throw;
@@ -75,12 +86,25 @@ void Instance::give_output_to_user() const {
   }
 }
 
+Output::Listener Instance::listener(Stream stream) const {
+  return [this, stream](std::string_view bytes) {
+    if (callbacks_.output) callbacks_.output(stream, bytes);
+  };
+}
+
+void Instance::begin_time() {
+  deadline_ = workshop_.loop.after(blueprint_->timeout,
+                                   [this] { kill(Outcome::timeout, over_time(*blueprint_)); });
+  end_of_youth_ = workshop_.loop.after(kYouth, [this] { workshop_.cgroups.yield_processor(id_); });
+}
+
 runtime::Container Instance::container() const {
   runtime::Container container = blueprint_->container;
   container.rootfs = rootfs_->path();
   container.id = id_;
   container.seccomp_listener = workshop_.broker.socket();
   container.cgroup_path = workshop_.cgroups.path_of(id_);
+  container.resources.low_priority = start_ == Start::warm && workshop_.cgroups.sets_priority();
   return container;
 }
 
@@ -88,13 +112,31 @@ void Instance::serve(sys::UniqueFd client, microseconds queued) {
   queued_ = queued;
   accepted_at_ = std::chrono::system_clock::now() - queued;
   client_name_ = sys::name_of_socket(client.get());
+  if (state_ != State::parked) return handoff_->give(std::move(client));
+  started_ = Clock::now();
+  begin_time();
   handoff_->give(std::move(client));
+  if (state_ == State::parked) workshop_.cgroups.claim_processor(id_);
 }
 
 void Instance::on_connected() {
   if (state_ != State::launching) return;  // killed meanwhile
   state_ = advance(state_, Event::connected);
   leave_launching();
+  if (start_ == Start::warm) park();
+}
+
+void Instance::park() {
+  deadline_.reset();
+  end_of_youth_.reset();
+  for (const pid_t pid : workshop_.cgroups.members(id_)) sys::set_group_priority(pid, 0);
+  callbacks_.parked();
+}
+
+// Who was launched for its connection has it to the end, and how that comes is what is told.
+void Instance::on_left() {
+  if (start_ == Start::cold || state_ != State::parked) return;
+  kill(Outcome::launch_failed, "the parked handler closed /control.sock");
 }
 
 void Instance::on_taken() {
@@ -197,6 +239,7 @@ Receipt Instance::receipt() const {
   receipt.launch = between(started_, served_ ? taken_at_ : now);
   receipt.run = served_ ? between(taken_at_, now) : microseconds(0);
   receipt.served = served_;
+  receipt.warm = start_ == Start::warm;
   receipt.usage = workshop_.cgroups.usage(id_);
   receipt.escapes = broker_.escapes();
   if (exit_status_)
@@ -225,9 +268,11 @@ void Instance::judge(Receipt& receipt) const {
     if (!served_) receipt.reason = receipt.summary += "; it never took its connection";
   } else if (!served_) {
     receipt.outcome = oom ? Outcome::oom : Outcome::launch_failed;
-    receipt.reason = receipt.summary = "the handler ended (" + exit_status_->describe() +
-                                       ") before it took its connection from /control.sock; "
-                                       "docs/PROTOCOL.md says how a handler does";
+    receipt.reason = receipt.summary =
+        "the handler ended (" + exit_status_->describe() +
+        ") before it took its connection from /control.sock; `faas logs " + receipt.function +
+        "` has what it wrote, and docs/PROTOCOL.md how a handler "
+        "takes it";
   } else if (exit_status_->signaled) {
     receipt.outcome = Outcome::signal;
     receipt.reason = exit_status_->describe();

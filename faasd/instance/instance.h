@@ -38,11 +38,22 @@ struct Workshop {
   std::filesystem::path bundles_dir;
 };
 
+enum class Stream { out, err };
+
+enum class Start {
+  cold,  // for a connection that is there
+  warm,  // for one to come: it can wait, and nobody else shall wait for it
+};
+
 class Instance {
  public:
   struct Callbacks {
+    // What it writes, as it comes; empty if nobody asks.
+    std::function<void(Stream, std::string_view)> output = {};
     // The launch is over, well or badly: another may begin.
-    std::function<void()> launched;
+    std::function<void()> launched = {};
+    // It waits for a connection; never called if it has had one from the start.
+    std::function<void()> parked = {};
     // The end. `client` is empty if the handler has (or had) the connection for good; otherwise the
     // daemon has it and the receipt says why it was not served.
     std::function<void(sys::UniqueFd client, const Receipt& receipt)> ended;
@@ -53,26 +64,35 @@ class Instance {
   // Makes the bundle and starts the launch. Throws std::system_error, and nothing is left.
   Instance(const Workshop& workshop, runtime::Launcher& launcher,
            std::shared_ptr<const Blueprint> blueprint, const std::shared_ptr<journal::Book>& book,
-           std::string id, Callbacks callbacks);
+           std::string id, Start start, Callbacks callbacks);
   ~Instance();
 
-  // The connection that this instance serves; it waited `queued` for it.
+  // From now on these are told. Never from within one of the old ones.
+  void report_to(Callbacks callbacks) { callbacks_ = std::move(callbacks); }
+  // The connection that this instance serves; it waited `queued` for it. Its time limit begins: of
+  // one that was parked now, of another with its launch.
   void serve(sys::UniqueFd client, std::chrono::microseconds queued);
-  // Ends it now: at its deadline (Outcome::timeout), or at the end of a drain (Outcome::refused).
+  // Ends it now: at its deadline (Outcome::timeout), at the end of a drain (Outcome::refused), or
+  // when it has done its work and goes on (Outcome::ok).
   void kill(Outcome outcome, const std::string& reason);
 
   const std::string& id() const noexcept { return id_; }
+  const Blueprint& blueprint() const noexcept { return *blueprint_; }
   State state() const noexcept { return state_; }
 
  private:
   using Clock = sys::EventLoop::Clock;
 
   runtime::Container container() const;
+  Output::Listener listener(Stream stream) const;
   void give_output_to_user() const;
   void start_runtime();
   void on_launch_done(runtime::LaunchResult result);
   void on_connected();
+  void park();
+  void begin_time();
   void on_taken();
+  void on_left();
   void on_exit();
   void leave_launching();
   void take_back();
@@ -86,6 +106,7 @@ class Instance {
   std::string id_;
   Callbacks callbacks_;
   State state_ = State::launching;
+  Start start_;
 
   std::shared_ptr<const runtime::RootfsView::Mounted> rootfs_;
   runtime::ConnectBroker::Client broker_;

@@ -15,14 +15,12 @@ using function::bounds::kLoggedLineCost;
 using function::bounds::kMaxLoggedLine;
 
 Output::Output(sys::EventLoop& loop, const sys::Log& log, std::shared_ptr<journal::Book> book,
-               std::string function, std::string instance, std::string_view stream,
-               std::uint64_t most_bytes)
+               Origin origin, std::uint64_t most_bytes, Listener listener)
     : log_(log),
       book_(std::move(book)),
-      function_(std::move(function)),
-      instance_(std::move(instance)),
-      stream_(stream),
-      most_bytes_(most_bytes) {
+      origin_(std::move(origin)),
+      most_bytes_(most_bytes),
+      listener_(std::move(listener)) {
   sys::Pipe pipe = sys::make_pipe();
   read_end_ = std::move(pipe.read_end);
   write_end_ = std::move(pipe.write_end);
@@ -33,10 +31,18 @@ Output::Output(sys::EventLoop& loop, const sys::Log& log, std::shared_ptr<journa
 }
 
 bool Output::read_some() {
+  bool ended = false;
+  read_once(ended);
+  return !ended;
+}
+
+std::size_t Output::read_once(bool& ended) {
   char buffer[16384];
   const sys::ReadResult result = sys::read_now(read_end_.get(), buffer, sizeof buffer);
+  ended = result.ended;
+  if (listener_ && result.bytes > 0) listener_({buffer, result.bytes});
   take({buffer, result.bytes});
-  return !result.ended;
+  return result.bytes;
 }
 
 void Output::take(std::string_view bytes) {
@@ -61,9 +67,10 @@ void Output::take(std::string_view bytes) {
 
 void Output::keep_line() {
   kept_bytes_ += line_.size() + kLoggedLineCost;
-  log_.debug(
-      "output",
-      {{"function", function_}, {"instance", instance_}, {"stream", stream_}, {"line", line_}});
+  log_.debug("output", {{"function", origin_.function},
+                        {"instance", origin_.instance},
+                        {"stream", origin_.stream},
+                        {"line", line_}});
   add(std::move(line_), 0);
   line_.clear();
 }
@@ -72,7 +79,8 @@ void Output::add(std::string text, std::size_t dropped_bytes) {
   const auto now = std::chrono::system_clock::now();
   const std::size_t bytes = text.size() + kLoggedLineCost;
   book_->add(journal::Kind::output, bytes,
-             [now, instance = instance_, stream = stream_, text = std::move(text), dropped_bytes] {
+             [now, instance = origin_.instance, stream = origin_.stream, text = std::move(text),
+              dropped_bytes] {
                nlohmann::ordered_json record = {{"time", sys::rfc3339(now)},
                                                 {"instance", instance},
                                                 {"stream", stream},
@@ -90,17 +98,15 @@ void Output::finish() {
   // At most what a pipe holds, with some room: nobody writes any more, unless a descriptor was
   // smuggled out of the container.
   for (int turn = 0; turn < 8; ++turn) {
-    char buffer[16384];
-    const sys::ReadResult result = sys::read_now(read_end_.get(), buffer, sizeof buffer);
-    take({buffer, result.bytes});
-    if (result.bytes == 0) break;
+    bool ended = false;
+    if (read_once(ended) == 0) break;
   }
   if (!line_.empty()) keep_line();
   if (dropped_bytes_ > 0) {
     add("", dropped_bytes_);
-    log_.debug("output_cut", {{"function", function_},
-                              {"instance", instance_},
-                              {"stream", stream_},
+    log_.debug("output_cut", {{"function", origin_.function},
+                              {"instance", origin_.instance},
+                              {"stream", origin_.stream},
                               {"kept_bytes", kept_bytes_},
                               {"dropped_bytes", dropped_bytes_}});
   }

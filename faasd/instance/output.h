@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,11 +18,19 @@ namespace instance {
 
 class Output {
  public:
-  // `stream` is "stdout" or "stderr" and must be a literal. The daemon's log has the lines too, at
-  // level debug. Of all lines `most_bytes` are kept.
+  // Hears every byte as it comes, those that are not kept too.
+  using Listener = std::function<void(std::string_view bytes)>;
+
+  // Whose it is. `stream` is "stdout" or "stderr" and must be a literal.
+  struct Origin {
+    std::string function;
+    std::string instance;
+    std::string_view stream;
+  };
+
+  // The daemon's log has the lines too, at level debug. Of all lines `most_bytes` are kept.
   Output(sys::EventLoop& loop, const sys::Log& log, std::shared_ptr<journal::Book> book,
-         std::string function, std::string instance, std::string_view stream,
-         std::uint64_t most_bytes);
+         Origin origin, std::uint64_t most_bytes, Listener listener = nullptr);
 
   // The end for the child. Close it after the launch, or the end of the stream never comes.
   int write_end() const noexcept { return write_end_.get(); }
@@ -32,19 +41,19 @@ class Output {
 
  private:
   bool read_some();  // false when there is nothing (more)
+  std::size_t read_once(bool& ended);
   void take(std::string_view bytes);
   void keep_line();
   void add(std::string text, std::size_t dropped_bytes);
 
   const sys::Log& log_;
   std::shared_ptr<journal::Book> book_;
-  std::string function_;
-  std::string instance_;
-  std::string_view stream_;
+  Origin origin_;
   sys::UniqueFd read_end_;
   sys::UniqueFd write_end_;
   std::string line_;
   std::uint64_t most_bytes_;
+  Listener listener_;
   std::uint64_t kept_bytes_ = 0;
   std::size_t dropped_bytes_ = 0;
   bool finished_ = false;

@@ -1,5 +1,7 @@
 #include "faasd/serve/admission.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <thread>
@@ -10,14 +12,20 @@ namespace serve {
 
 HostBounds default_host_bounds() {
   const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
-  return {processors * function::bounds::kLaunchesPerProcessor, function::bounds::kMaxInstances,
-          function::bounds::kMaxQueued};
+  const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return {processors * function::bounds::kLaunchesPerProcessor,
+          function::bounds::kMaxInstances,
+          function::bounds::kMaxQueued,
+          processors,
+          function::bounds::kMaxParked,
+          memory / function::bounds::kParkedShareOfMemory};
 }
 
 bool may_start(const function::Limits& limits, const FunctionLoad& load, const HostLoad& host,
                const HostBounds& bounds) {
-  return load.live < limits.concurrency && host.launching < bounds.launching &&
-         host.instances < bounds.instances;
+  const bool has_instance = load.parked > 0 || host.launching < bounds.launching;
+  return load.live < limits.concurrency && has_instance && host.instances < bounds.instances;
 }
 
 Decision admit(const function::Limits& limits, const FunctionLoad& load, const HostLoad& host,

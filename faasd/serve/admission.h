@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 #include "faasd/function/function.h"
 
@@ -13,6 +14,7 @@ namespace serve {
 struct FunctionLoad {
   std::size_t live = 0;    // instances that are not gone
   std::size_t queued = 0;  // connections that wait
+  std::size_t parked = 0;  // instances that wait
 };
 
 // Of the whole daemon.
@@ -24,8 +26,11 @@ struct HostLoad {
 
 struct HostBounds {
   std::size_t launching = 0;
-  std::size_t instances = 0;
+  std::size_t instances = 0;  // the parked ones not counted
   std::size_t queued = 0;
+  std::size_t filling = 0;  // launches for pools
+  std::size_t parked = 0;
+  std::uint64_t parked_bytes = 0;
 };
 
 // function::bounds, for the number of processors of this host.

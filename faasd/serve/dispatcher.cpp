@@ -7,6 +7,7 @@
 
 #include "oci/sys/error.h"
 #include "oci/sys/random.h"
+#include "oci/sys/socket.h"
 
 namespace serve {
 namespace {
@@ -25,11 +26,11 @@ milliseconds follow(milliseconds mean, microseconds latest) {
 
 // The receipt of a connection that no container has had.
 instance::Receipt receipt_of(const instance::Blueprint& blueprint, microseconds queued,
-                             const sys::UniqueFd& client) {
+                             const Client& client) {
   instance::Receipt receipt;
   receipt.started_at = std::chrono::system_clock::now() - queued;
   receipt.queue = queued;
-  receipt.traffic = sys::traffic_of(client.get());
+  receipt.traffic = sys::traffic_of(client.socket.get());
   receipt.function = blueprint.function.name;
   receipt.version = blueprint.function.version;
   receipt.image = blueprint.image->digest;
@@ -59,18 +60,47 @@ void Dispatcher::install(std::shared_ptr<const instance::Blueprint> blueprint,
   service->book = workshop_.journal.book(name);
   service->tally = tallies_.begin(name);
   // The listener lives in the service: a strong pointer would be a circle.
-  service->listener.emplace(workshop_.loop, workshop_.log, name, std::move(listener),
-                            [this, weak = std::weak_ptr(service)](sys::UniqueFd client) {
-                              if (const ServicePtr s = weak.lock()) {
-                                on_connection(s, std::move(client));
-                              }
-                            });
-  services_[name] = std::move(service);
+  const auto accept = [this, weak = std::weak_ptr(service)](sys::UniqueFd socket) {
+    if (const ServicePtr s = weak.lock()) on_connection(s, {std::move(socket), nullptr, nullptr});
+  };
+  if (listener) {
+    service->listener.emplace(workshop_.loop, workshop_.log, name, std::move(listener), accept);
+  }
+  services_[name] = service;
+  have_pool(service);
+}
+
+void Dispatcher::call(const std::string& name, Client client) {
+  check_open();
+  const auto it = services_.find(name);
+  if (it == services_.end()) {
+    throw sys::Refused(sys::Refusal::not_found, "unknown_function",
+                       "function '" + name + "' is not served any more");
+  }
+  on_connection(it->second, std::move(client));
+}
+
+void Dispatcher::stop(const std::string& instance, instance::Outcome outcome,
+                      const std::string& reason) {
+  const auto it = instances_.find(instance);
+  if (it != instances_.end()) it->second->kill(outcome, reason);
+}
+
+std::vector<function::Function> Dispatcher::languages() const {
+  std::vector<function::Function> found;
+  for (const auto& [name, service] : services_) {
+    const function::Function& function = service->blueprint->function;
+    if (function.language) found.push_back(function);
+  }
+  return found;
 }
 
 void Dispatcher::replace(std::shared_ptr<const instance::Blueprint> blueprint) {
   check_open();
-  services_.at(blueprint->function.name)->blueprint = std::move(blueprint);
+  const ServicePtr& service = services_.at(blueprint->function.name);
+  service->blueprint = std::move(blueprint);
+  if (service->pool) service->pool->replace(service->blueprint);
+  have_pool(service);
 }
 
 void Dispatcher::check_open() const {
@@ -82,28 +112,29 @@ void Dispatcher::retire(const std::string& name, std::function<void()> drained) 
   const auto it = services_.find(name);
   if (it == services_.end()) return drained();
   const ServicePtr service = it->second;
-  services_.erase(it);
   tallies_.end(name);
+  services_.erase(it);  // perhaps `name` with it
   service->drained = std::move(drained);
-  ++draining_;
-  service->listener->accept_pending();
+  retired_.insert(service);
+  if (service->listener) service->listener->accept_pending();
   service->listener.reset();
+  if (service->pool) service->pool->close();
   check_drained(service);
 }
 
 Counts Dispatcher::counts(const std::string& name) const {
   const auto it = services_.find(name);
   if (it == services_.end()) return {};
-  return {it->second->live, 0, it->second->queue.size(), it->second->invocations};
+  const Service& service = *it->second;
+  const FunctionLoad load = load_of(service);
+  return {load.live, load.parked, load.queued, service.invocations};
 }
 
 void Dispatcher::drain(std::function<void()> drained) {
   closed_ = true;
-  all_drained_ = std::move(drained);
-  ++draining_;  // not before every function has been retired
   while (!services_.empty()) retire(services_.begin()->first, [] {});
-  --draining_;
-  if (draining_ == 0 && all_drained_) std::exchange(all_drained_, nullptr)();
+  all_drained_ = std::move(drained);
+  check_all_drained();
 }
 
 void Dispatcher::end_all(const std::string& reason) {
@@ -123,17 +154,27 @@ void Dispatcher::end_all(const std::string& reason) {
 }
 
 void Dispatcher::note_load(const Service& service) {
-  service.tally->set_load(service.live, service.queue.size());
+  const FunctionLoad load = load_of(service);
+  service.tally->set_load(load.live, load.parked, load.queued);
 }
 
-FunctionLoad Dispatcher::load_of(const Service& service) const {
-  return {service.live, service.queue.size()};
+FunctionLoad Dispatcher::load_of(const Service& service) {
+  const std::size_t parked = service.pool ? service.pool->parked() : 0;
+  return {service.live, service.queue.size(), parked};
 }
 
-void Dispatcher::on_connection(const ServicePtr& service, sys::UniqueFd client) {
+// One that was made for a call of its own cannot have been made before the call.
+FunctionLoad Dispatcher::load_for(const Service& service, const Client& client) {
+  FunctionLoad load = load_of(service);
+  if (client.adapt) load.parked = 0;
+  return load;
+}
+
+void Dispatcher::on_connection(const ServicePtr& service, Client client) {
   ++service->invocations;
+  if (service->pool && !client.adapt) service->pool->arrived();
   const function::Limits& limits = service->blueprint->function.limits;
-  switch (admit(limits, load_of(*service), host_, bounds_)) {
+  switch (admit(limits, load_for(*service, client), host_, bounds_)) {
     case Decision::run:
       return start(service, std::move(client), microseconds(0));
     case Decision::wait:
@@ -146,7 +187,7 @@ void Dispatcher::on_connection(const ServicePtr& service, sys::UniqueFd client) 
   }
 }
 
-void Dispatcher::enqueue(const ServicePtr& service, sys::UniqueFd client) {
+void Dispatcher::enqueue(const ServicePtr& service, Client client) {
   const auto entry = service->queue.emplace(service->queue.end());
   ++host_.queued;
   note_load(*service);
@@ -169,12 +210,12 @@ void Dispatcher::enqueue(const ServicePtr& service, sys::UniqueFd client) {
         check_drained(service);
       });
   // No events asked for: only a client that is completely gone wakes us.
-  entry->hangup = workshop_.loop.watch(entry->client.get(), 0, [this, service, leave](auto) {
+  entry->hangup = workshop_.loop.watch(entry->client.socket.get(), 0, [this, service, leave](auto) {
     const Waiting waiting = leave();
     instance::Receipt receipt =
         receipt_of(*service->blueprint, since(waiting.since), waiting.client);
     receipt.reason = "the client left while it waited";
-    record(*service, receipt);
+    record(*service, waiting.client, receipt);
     check_drained(service);
   });
   if (!std::exchange(service->in_turn, true)) turns_.push_back(service);
@@ -191,7 +232,8 @@ void Dispatcher::start_waiting() {
       continue;
     }
     turns_.push_back(service);
-    if (!may_start(service->blueprint->function.limits, load_of(*service), host_, bounds_)) {
+    const FunctionLoad load = load_for(*service, service->queue.front().client);
+    if (!may_start(service->blueprint->function.limits, load, host_, bounds_)) {
       ++unable;
       continue;
     }
@@ -206,29 +248,32 @@ void Dispatcher::start_waiting() {
   }
 }
 
-void Dispatcher::start(const ServicePtr& service, sys::UniqueFd client, microseconds queued) {
-  const std::string id = sys::random_hex(8);
-  const Clock::time_point started = Clock::now();
-  instance::Instance::Callbacks callbacks;
-  callbacks.launched = [this] {
-    --host_.launching;
-    workshop_.loop.post([this] { start_waiting(); });
-  };
-  const sys::Connection connection = traffic_.expect(client.get());
-  callbacks.ended = [this, service, connection](sys::UniqueFd c, const instance::Receipt& receipt) {
-    on_ended(service, connection, std::move(c), receipt);
-  };
-  callbacks.gone = [this, service, id, started] { on_gone(service, id, started); };
+void Dispatcher::start(const ServicePtr& service, Client client, microseconds queued) {
+  std::unique_ptr<instance::Instance> parked = take_parked(service, client);
+  start(service, std::move(client), queued, std::move(parked));
+}
+
+std::unique_ptr<instance::Instance> Dispatcher::take_parked(const ServicePtr& service,
+                                                            const Client& client) {
+  if (!service->pool || client.adapt) return nullptr;
+  look_for_short(service);
+  return service->pool->take();
+}
+
+void Dispatcher::start(const ServicePtr& service, Client client, microseconds queued,
+                       std::unique_ptr<instance::Instance> parked) {
+  const std::string id = parked ? parked->id() : sys::random_hex(8);
+  sys::Connection connection;
+  if (!client.caller) connection = traffic_.expect(client.socket.get());
+  if (client.caller) client.caller->on_start(id);
+  instance::Instance::Callbacks callbacks = callbacks_for(service, id, client, connection);
+  std::unique_ptr<instance::Instance> instance = std::move(parked);
   try {
-    const std::shared_ptr<const instance::Blueprint>& blueprint = service->blueprint;
-    auto instance = std::make_unique<instance::Instance>(workshop_, launcher_, blueprint,
-                                                         service->book, id, std::move(callbacks));
-    ++host_.launching;
-    ++host_.instances;
-    ++service->live;
-    note_load(*service);
-    instance->serve(std::move(client), queued);
-    instances_.emplace(id, std::move(instance));
+    if (instance) {
+      instance->report_to(std::move(callbacks));
+    } else {
+      instance = launch(service, id, client, std::move(callbacks));
+    }
   } catch (const std::exception& error) {
     instance::Receipt receipt = receipt_of(*service->blueprint, queued, client);
     receipt.instance = id;
@@ -237,21 +282,74 @@ void Dispatcher::start(const ServicePtr& service, sys::UniqueFd client, microsec
     receipt.reason = error.what();
     receipt.summary = "the container runtime could not be started; the log of faasd says why";
     on_ended(service, connection, std::move(client), std::move(receipt));
-    check_drained(service);
+    return check_drained(service);
   }
+  ++host_.instances;
+  ++service->live;
+  note_load(*service);
+  instance::Instance& started = *instances_.emplace(id, std::move(instance)).first->second;
+  started.serve(std::move(client.socket), queued);
+}
+
+std::unique_ptr<instance::Instance> Dispatcher::launch(const ServicePtr& service,
+                                                       const std::string& id, const Client& client,
+                                                       instance::Instance::Callbacks callbacks) {
+  std::shared_ptr<const instance::Blueprint> blueprint = service->blueprint;
+  if (client.adapt) {
+    auto adapted = std::make_shared<instance::Blueprint>(*blueprint);
+    client.adapt(*adapted);
+    blueprint = std::move(adapted);
+  }
+  auto instance = std::make_unique<instance::Instance>(workshop_, launcher_, std::move(blueprint),
+                                                       service->book, id, instance::Start::cold,
+                                                       std::move(callbacks));
+  ++host_.launching;
+  return instance;
+}
+
+instance::Instance::Callbacks Dispatcher::callbacks_for(const ServicePtr& service,
+                                                        const std::string& id, const Client& client,
+                                                        const sys::Connection& connection) {
+  instance::Instance::Callbacks callbacks;
+  if (client.caller) {
+    callbacks.output = [caller = client.caller](instance::Stream stream, std::string_view bytes) {
+      caller->on_output(stream, bytes);
+    };
+  }
+  callbacks.launched = [this] {
+    --host_.launching;
+    workshop_.loop.post([this] { start_waiting(); });
+    refill_soon();
+  };
+  callbacks.ended = [this, service, connection, caller = client.caller](
+                        sys::UniqueFd c, const instance::Receipt& receipt) {
+    on_ended(service, connection, {std::move(c), caller, nullptr}, receipt);
+  };
+  callbacks.gone = [this, service, id, started = Clock::now()] { on_gone(service, id, started); };
+  return callbacks;
 }
 
 void Dispatcher::on_ended(const ServicePtr& service, const sys::Connection& connection,
-                          sys::UniqueFd client, instance::Receipt receipt) {
-  if (!client) {
+                          Client client, instance::Receipt receipt) {
+  if (!client.socket && client.caller) return record(*service, client, std::move(receipt));
+  if (!client.socket) {
     return traffic_.settle(connection,
                            [this, service, receipt](const sys::Traffic& traffic) mutable {
                              receipt.traffic = traffic;
-                             record(*service, receipt);
+                             record(*service, {}, receipt);
                            });
   }
-  traffic_.forget(connection);
-  receipt.traffic = sys::traffic_of(client.get());
+  if (!client.caller) traffic_.forget(connection);
+  // It was parked, and no more when the connection came: then this is as if it had not been there.
+  const bool lost = receipt.outcome == instance::Outcome::launch_failed ||
+                    receipt.outcome == instance::Outcome::oom;
+  if (receipt.warm && lost) {
+    workshop_.log.warn("parked_instance_lost", {{"function", receipt.function},
+                                                {"instance", receipt.instance},
+                                                {"reason", receipt.reason}});
+    return start(service, std::move(client), receipt.queue + receipt.launch, nullptr);
+  }
+  receipt.traffic = sys::traffic_of(client.socket.get());
   Answer reason{502,
                 "launch_failed",
                 "function '" + receipt.function + "': " + receipt.summary,
@@ -265,11 +363,13 @@ void Dispatcher::on_ended(const ServicePtr& service, const sys::Connection& conn
     reason.code = "shutting_down";
     reason.retry_after = std::chrono::seconds(1);
   }
-  receipt.traffic.out += answer(*service, std::move(client), reason);
-  record(*service, receipt);
+  receipt.traffic.out += answer(*service, client, reason);
+  record(*service, client, std::move(receipt));
 }
 
-void Dispatcher::record(const Service& service, const instance::Receipt& receipt) const {
+void Dispatcher::record(const Service& service, const Client& client,
+                        instance::Receipt receipt) const {
+  if (client.caller) client.caller->on_end(receipt);
   service.tally->count(receipt);
   instance::record(workshop_.log, *service.book, receipt);
 }
@@ -286,27 +386,39 @@ void Dispatcher::on_gone(const ServicePtr& service, const std::string& id,
   check_drained(service);
 }
 
-void Dispatcher::refuse(const ServicePtr& service, sys::UniqueFd client, std::string_view code,
+void Dispatcher::refuse(const ServicePtr& service, Client client, std::string_view code,
                         const std::string& message, microseconds queued) {
   instance::Receipt receipt = receipt_of(*service->blueprint, queued, client);
   receipt.reason = message;
   const std::chrono::seconds later =
       retry_after(service->blueprint->function.limits, load_of(*service), service->mean_time);
-  receipt.traffic.out += answer(*service, std::move(client), {503, code, message, "", later});
-  record(*service, receipt);
+  receipt.traffic.out += answer(*service, client, {503, code, message, "", later});
+  record(*service, client, std::move(receipt));
 }
 
 // How many bytes the client was sent.
-std::size_t Dispatcher::answer(const Service& service, sys::UniqueFd client, const Answer& answer) {
+std::size_t Dispatcher::answer(const Service& service, Client& client, const Answer& answer) {
+  if (client.caller) {
+    // An empty socket pair takes it whole, and the caller reads no longer than this end is open.
+    sys::send_now(client.socket.get(), to_http(answer));
+    client.socket.reset();
+    return 0;
+  }
   const bool http = service.blueprint->function.protocol == function::Protocol::http;
-  return closing_.close(std::move(client), http ? to_http(answer) : "");
+  return closing_.close(std::move(client.socket), http ? to_http(answer) : "");
 }
 
 void Dispatcher::check_drained(const ServicePtr& service) {
   if (!service->drained || service->live > 0 || !service->queue.empty()) return;
+  if (service->pool && !service->pool->is_empty()) return;
   std::exchange(service->drained, nullptr)();
-  --draining_;
-  if (draining_ == 0 && all_drained_) std::exchange(all_drained_, nullptr)();
+  short_.remove(service);  // which would keep it
+  retired_.erase(service);
+  check_all_drained();
+}
+
+void Dispatcher::check_all_drained() {
+  if (retired_.empty() && all_drained_) std::exchange(all_drained_, nullptr)();
 }
 
 }  // namespace serve

@@ -39,8 +39,9 @@ void Tally::count(const instance::Receipt& receipt) noexcept {
   run_.add(receipt.run);
 }
 
-void Tally::set_load(std::size_t live, std::size_t queued) noexcept {
+void Tally::set_load(std::size_t live, std::size_t parked, std::size_t queued) noexcept {
   live_.store(live, std::memory_order_relaxed);
+  parked_.store(parked, std::memory_order_relaxed);
   queued_.store(queued, std::memory_order_relaxed);
 }
 
@@ -52,6 +53,7 @@ FunctionCounts Tally::counts() const {
   counts.run = run_.counts();
   counts.escapes = escapes_.load(std::memory_order_relaxed);
   counts.live = live_.load(std::memory_order_relaxed);
+  counts.parked = parked_.load(std::memory_order_relaxed);
   counts.queued = queued_.load(std::memory_order_relaxed);
   return counts;
 }

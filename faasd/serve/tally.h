@@ -48,7 +48,7 @@ struct Metrics {
 class Tally {
  public:
   void count(const instance::Receipt& receipt) noexcept;
-  void set_load(std::size_t live, std::size_t queued) noexcept;
+  void set_load(std::size_t live, std::size_t parked, std::size_t queued) noexcept;
   FunctionCounts counts() const;
 
  private:
@@ -66,6 +66,7 @@ class Tally {
   Histogram run_;
   Counter escapes_{0};
   Counter live_{0};
+  Counter parked_{0};
   Counter queued_{0};
 };
 

@@ -4,6 +4,10 @@
 #ifndef HANDLERS_RECEIVER_RECEIVE_SOCKET_H
 #define HANDLERS_RECEIVER_RECEIVE_SOCKET_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 int connect_control(void);
 /* Blocks until there is a connection. ECONNRESET: faasd does not need this container any more;
  * EPROTO: the message carries no descriptor. */
@@ -11,5 +15,9 @@ int receive_connection(int control);
 
 /* Both; *failed names the step that failed. */
 int receive_socket(const char** failed);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

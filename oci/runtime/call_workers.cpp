@@ -1,10 +1,9 @@
 #include "oci/runtime/call_workers.h"
 
-#include <exception>
-#include <future>
 #include <optional>
-#include <thread>
 #include <utility>
+
+#include "oci/sys/loop_thread.h"
 
 namespace runtime {
 namespace {
@@ -18,21 +17,9 @@ constexpr std::size_t kKept = 2;
 
 class CallWorkers::Worker {
  public:
-  Worker() {
-    // Shared: the thread may still be telling when we have heard already.
-    const auto started = std::make_shared<std::promise<void>>();
-    thread_ = std::thread([this, started] { run(started); });
-    try {
-      started->get_future().get();
-    } catch (...) {
-      thread_.join();
-      throw;
-    }
-  }
-  ~Worker() {
-    loop_.stop();
-    thread_.join();
-  }
+  Worker()
+      : thread_(
+            loop_, [this] { stand_in_.emplace(); }, [this] { leave(); }) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -48,15 +35,7 @@ class CallWorkers::Worker {
   }
 
  private:
-  void run(const std::shared_ptr<std::promise<void>>& started) {
-    try {
-      stand_in_.emplace();
-    } catch (...) {
-      started->set_exception(std::current_exception());
-      return;
-    }
-    started->set_value();
-    loop_.run();
+  void leave() {
     serving_.reset();
     stand_in_.reset();
   }
@@ -64,7 +43,7 @@ class CallWorkers::Worker {
   sys::EventLoop loop_;
   std::optional<sys::StandIn> stand_in_;   // on the thread only
   std::shared_ptr<TrappedCalls> serving_;  // on the thread only
-  std::thread thread_;                     // last: it uses all of the above
+  sys::LoopThread thread_;                 // last: it uses all of the above
 };
 
 CallWorkers::CallWorkers(sys::EventLoop& loop) : loop_(loop) {

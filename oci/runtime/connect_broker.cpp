@@ -4,7 +4,6 @@
 
 #include <exception>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <utility>
 
 #include "oci/sys/error.h"
@@ -61,48 +60,34 @@ ConnectBroker::Client::~Client() {
   broker_.loop_.post([&broker = broker_, id = container_] { broker.containers_.erase(id); });
 }
 
-ConnectBroker::ConnectBroker(std::filesystem::path socket, const sys::Log& log)
-    : socket_(std::move(socket)), log_(log), listener_(listen_at(socket_)) {
-  // Shared: the thread may still be telling when we have heard already.
-  const auto started = std::make_shared<std::promise<void>>();
-  thread_ = std::thread([this, started] { run(started); });
-  try {
-    started->get_future().get();
-  } catch (...) {
-    thread_.join();
-    remove_socket();
-    throw;
-  }
-}
+ConnectBroker::Entrance::Entrance(std::filesystem::path where)
+    : path(std::move(where)), listener(listen_at(path)) {}
 
-ConnectBroker::~ConnectBroker() {
-  loop_.stop();
-  thread_.join();
-  remove_socket();
-}
-
-void ConnectBroker::remove_socket() const noexcept {
+ConnectBroker::Entrance::~Entrance() {
   std::error_code ignored;  // the next start replaces it
-  std::filesystem::remove(socket_, ignored);
+  std::filesystem::remove(path, ignored);
 }
 
-void ConnectBroker::run(const std::shared_ptr<std::promise<void>>& started) {
-  std::optional<CallWorkers> workers;
-  try {
-    workers.emplace(loop_);
-    workers_ = &*workers;
-    watch_ = loop_.watch(listener_.get(), EPOLLIN, [this](auto) { accept_runtimes(); });
-  } catch (...) {
-    started->set_exception(std::current_exception());
-    return;
-  }
-  started->set_value();
-  loop_.run();
+ConnectBroker::ConnectBroker(std::filesystem::path socket, const sys::Log& log)
+    : entrance_(std::move(socket)),
+      log_(log),
+      thread_(
+          loop_, [this] { begin(); }, [this] { end(); }) {}
+
+ConnectBroker::~ConnectBroker() = default;
+
+void ConnectBroker::begin() {
+  workers_.emplace(loop_);
+  watch_ = loop_.watch(entrance_.listener.get(), EPOLLIN, [this](auto) { accept_runtimes(); });
+}
+
+void ConnectBroker::end() {
   containers_.clear();
+  workers_.reset();
 }
 
 void ConnectBroker::accept_runtimes() {
-  sys::UniqueFd connection = sys::accept_connection(listener_.get()).fd;
+  sys::UniqueFd connection = sys::accept_connection(entrance_.listener.get()).fd;
   if (!connection) return;
   const std::uint64_t number = next_runtime_++;
   Runtime& runtime = runtimes_[number];
@@ -135,6 +120,7 @@ void ConnectBroker::adopt(Runtime runtime) {
     if (it != clients_.end()) counter = it->second;
   }
   if (!counter || !sys::is_call_listener(runtime.listener.get())) return;
+  containers_.erase(container);  // with its watch before its descriptor
   containers_[container] = {
       .calls = std::make_shared<TrappedCalls>(std::move(runtime.listener),
                                               [this, container, counter](sys::SocketCall call) {

@@ -9,17 +9,17 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
-#include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
-#include <thread>
 #include <unordered_map>
 
 #include "oci/runtime/call_workers.h"
 #include "oci/runtime/trapped_calls.h"
 #include "oci/sys/event_loop.h"
 #include "oci/sys/log.h"
+#include "oci/sys/loop_thread.h"
 #include "oci/sys/unique_fd.h"
 
 namespace runtime {
@@ -51,10 +51,20 @@ class ConnectBroker {
   ConnectBroker(const ConnectBroker&) = delete;
   ConnectBroker& operator=(const ConnectBroker&) = delete;
 
-  const std::filesystem::path& socket() const noexcept { return socket_; }
+  const std::filesystem::path& socket() const noexcept { return entrance_.path; }
 
  private:
   using Counter = std::shared_ptr<std::atomic<std::uint64_t>>;
+  // Where runtimes connect.
+  struct Entrance {
+    explicit Entrance(std::filesystem::path where);
+    ~Entrance();
+    Entrance(const Entrance&) = delete;
+    Entrance& operator=(const Entrance&) = delete;
+
+    const std::filesystem::path path;
+    const sys::UniqueFd listener;
+  };
   // A runtime that has connected, until it has said what it has to.
   struct Runtime {
     sys::UniqueFd connection;
@@ -68,8 +78,8 @@ class ConnectBroker {
     sys::EventLoop::Watch watch;  // of its listener, while no worker serves it
   };
 
-  void run(const std::shared_ptr<std::promise<void>>& started);
-  void remove_socket() const noexcept;
+  void begin();
+  void end();
   void accept_runtimes();
   void hear(std::uint64_t number);
   void adopt(Runtime runtime);
@@ -78,20 +88,19 @@ class ConnectBroker {
   void give_up(const std::string& container, const std::exception& error);
   void note_escape(const std::string& container, const Counter& counter, sys::SocketCall call);
 
-  const std::filesystem::path socket_;
+  const Entrance entrance_;
   const sys::Log& log_;
   std::mutex mutex_;  // guards what follows
   std::unordered_map<std::string, Counter> clients_;
 
   // On the thread only.
   sys::EventLoop loop_;
-  sys::UniqueFd listener_;
-  CallWorkers* workers_ = nullptr;
+  std::optional<CallWorkers> workers_;
   std::unordered_map<std::uint64_t, Runtime> runtimes_;
   std::uint64_t next_runtime_ = 1;
   std::unordered_map<std::string, Container> containers_;
   sys::EventLoop::Watch watch_;
-  std::thread thread_;  // last: it uses all of the above
+  sys::LoopThread thread_;  // last: it uses all of the above
 };
 
 }  // namespace runtime

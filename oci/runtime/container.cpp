@@ -13,6 +13,7 @@ using nlohmann::json;
 
 // 100 ms, the kernel's and Docker's own default: sched-bwc.rst.
 constexpr std::int64_t kCpuPeriodUs = 100'000;
+constexpr int kTenthOfShares = 102;
 // As many inodes as a tmpfs has pages, for a file that holds anything has one; and these, for
 // directories, links and empty files. Each takes a kilobyte of the container's memory.
 constexpr std::uint64_t kPageBytes = 4'096;
@@ -63,16 +64,21 @@ json mounts(const Container& container) {
   list.push_back(mount("/tmp", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=1777", size, inodes}));
   list.push_back(mount("/control.sock", "bind", container.control_socket.string(),
                        {"bind", "nosuid", "nodev", "noexec"}));
+  if (!container.executor.empty()) {
+    list.push_back(
+        mount(kExecutor, "bind", container.executor.string(), {"bind", "ro", "nosuid", "nodev"}));
+  }
   return list;
 }
 
 json resources(const Resources& limits) {
   json memory = {{"limit", limits.memory_bytes}};
   if (limits.limit_swap) memory["swap"] = limits.memory_bytes;  // memory and swap together
+  json cpu = {{"quota", std::llround(limits.cpus * static_cast<double>(kCpuPeriodUs))},
+              {"period", kCpuPeriodUs}};
+  if (limits.low_priority) cpu["shares"] = kTenthOfShares;
   return {{"memory", memory},
-          {"cpu",
-           {{"quota", std::llround(limits.cpus * static_cast<double>(kCpuPeriodUs))},
-            {"period", kCpuPeriodUs}}},
+          {"cpu", cpu},
           {"pids", {{"limit", limits.pids}}},
           // Everything denied; the runtime adds the default devices of the spec.
           {"devices", json::array({{{"allow", false}, {"access", "rwm"}}})}};

@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "oci/image/image.h"
@@ -24,7 +25,11 @@ struct Resources {
   std::uint64_t tmpfs_bytes = 0;  // each of /tmp and /dev/shm
   std::uint64_t open_files = 0;   // of each process; no more than this process may have itself
   std::uint64_t file_bytes = 0;   // of one file: RLIMIT_FSIZE, setrlimit(2)
+  bool low_priority = false;      // a tenth of a processor that others want
 };
+
+// On the container's own tmpfs: an image need not have a place for it.
+inline constexpr std::string_view kExecutor = "/dev/faas-execute";
 
 struct Container {
   std::string id;                // also its host name
@@ -40,6 +45,7 @@ struct Container {
   std::shared_ptr<const nlohmann::json> seccomp;
   std::filesystem::path seccomp_listener;          // who answers what it asks: connect_broker.h
   std::filesystem::path control_socket;            // on the host; seen inside as /control.sock
+  std::filesystem::path executor;                  // on the host; seen inside as kExecutor, if any
   std::map<std::string, std::string> annotations;  // what its maker wants to find there again
 };
 

@@ -41,6 +41,7 @@ struct LaunchOptions {
   int stdout_fd;         // borrowed until `launch` returns
   int stderr_fd;
   std::function<void(LaunchResult)> done;  // once, on the loop thread, never from within `launch`
+  bool low_priority = false;               // nobody waits for it
 };
 
 class Launcher {

@@ -11,6 +11,7 @@
 
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
+#include "oci/sys/keyring.h"
 #include "oci/sys/pidfd.h"
 #include "oci/sys/subprocess.h"
 
@@ -117,6 +118,7 @@ OciLauncher::OciLauncher(sys::EventLoop& loop, std::string program, std::filesys
                          bool by_systemd)
     : loop_(loop), program_(std::move(program)), root_(std::move(root)), by_systemd_(by_systemd) {
   sys::make_directory(root_, 0700);
+  sys::leave_session_keyring();
 }
 
 std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {
@@ -131,6 +133,7 @@ std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {
                   "json",
                   "run",
                   "--detach",
+                  "--no-new-keyring",
                   "--pid-file",
                   bundle.pid_file().string(),
                   "--bundle",
@@ -139,6 +142,7 @@ std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {
   if (by_systemd_) process.argv.insert(process.argv.begin() + 1, "--systemd-cgroup");
   process.stdout_fd = options.stdout_fd;
   process.stderr_fd = options.stderr_fd;
+  process.low_priority = options.low_priority;
   return std::make_unique<OciLaunch>(loop_, program_, bundle, process, std::move(options.done));
 }
 

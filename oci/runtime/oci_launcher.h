@@ -17,7 +17,8 @@ namespace runtime {
 class OciLauncher : public Launcher {
  public:
   // `program` is looked up in PATH if it has no '/'; `root` is where the runtime keeps its state.
-  // `by_systemd` tells it that the cgroups of its containers are for systemd to make.
+  // `by_systemd` tells it that the cgroups of its containers are for systemd to make. Made on the
+  // thread that launches, which gets the containers' session keyring.
   OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root,
               bool by_systemd);
 

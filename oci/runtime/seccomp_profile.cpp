@@ -200,7 +200,8 @@ void sockets(Rules& rules) {
   // Flags stand above the type. Below 4 there are streams, datagrams, and raw sockets, which need a
   // capability; above, types that are another name of SCTP and DCCP.
   const SeccompCondition plain_type = without(1, 0xc);
-  for (const std::uint32_t protocol : {0, int{IPPROTO_TCP}, int{IPPROTO_UDP}}) {
+  for (const std::uint32_t protocol :
+       {0U, std::uint32_t{IPPROTO_TCP}, std::uint32_t{IPPROTO_UDP}}) {
     allow(rules, "socket", {internet, plain_type, equal(2, protocol)});
   }
   allow(rules, "socket", {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)});

@@ -24,6 +24,8 @@ constexpr std::string_view kScopeSuffix = ".scope";
 // Of 1024 (sched(7)) and of 100 (cgroup-v2.rst), which runtimes leave as they are.
 constexpr std::string_view kTenthOfShares = "102";
 constexpr std::string_view kTenthOfWeight = "10";
+constexpr std::string_view kDefaultShares = "1024";
+constexpr std::string_view kDefaultWeight = "100";
 constexpr const char* kTcpLimit = "memory.kmem.tcp.limit_in_bytes";
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -221,12 +223,21 @@ void CgroupTree::limit_tcp_buffers(const std::string& id, std::uint64_t bytes) c
 }
 
 void CgroupTree::yield_processor(const std::string& id) const noexcept {
-  if (by_systemd()) return;
+  set_share(id, kTenthOfShares, kTenthOfWeight);
+}
+
+void CgroupTree::claim_processor(const std::string& id) const noexcept {
+  set_share(id, kDefaultShares, kDefaultWeight);
+}
+
+void CgroupTree::set_share(const std::string& id, std::string_view shares,
+                           std::string_view weight) const noexcept {
+  if (!sets_priority()) return;
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
     try {
       const std::filesystem::path directory = directory_in(hierarchy, id);
-      if (hierarchy.has("cpu")) write_cgroup_file(directory / "cpu.shares", kTenthOfShares);
-      if (hierarchy.v2) write_cgroup_file(directory / "cpu.weight", kTenthOfWeight);
+      if (hierarchy.has("cpu")) write_cgroup_file(directory / "cpu.shares", shares);
+      if (hierarchy.v2) write_cgroup_file(directory / "cpu.weight", weight);
     } catch (const std::exception&) {
       continue;  // it counts elsewhere, or has gone
     }
@@ -270,6 +281,19 @@ CgroupUsage CgroupTree::usage(const std::string& id) const {
     }
   }
   return usage;
+}
+
+std::uint64_t CgroupTree::memory_bytes(const std::string& id) const noexcept {
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    try {
+      const std::filesystem::path directory = directory_in(hierarchy, id);
+      if (hierarchy.has("memory")) return *read_number(directory / "memory.usage_in_bytes");
+      if (hierarchy.v2 && v2_counts_) return *read_number(directory / "memory.current");
+    } catch (const std::exception&) {
+      continue;  // it has just gone
+    }
+  }
+  return 0;
 }
 
 void CgroupTree::kill(const std::string& id) const {

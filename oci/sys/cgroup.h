@@ -83,10 +83,16 @@ class CgroupTree {
   // Where systemd makes the cgroups it does not. Never throws: the instance may just have ended.
   void yield_processor(const std::string& id) const noexcept;
 
+  // Takes that back. Only if `sets_priority`.
+  void claim_processor(const std::string& id) const noexcept;
+  bool sets_priority() const noexcept { return !by_systemd(); }
+
   // Processes in the instance's cgroup, threads not counted.
   std::vector<pid_t> members(const std::string& id) const;
   // What it has cost so far: ask before it is removed.
   CgroupUsage usage(const std::string& id) const;
+  // What it takes of the host's memory now; 0 if nobody can tell.
+  std::uint64_t memory_bytes(const std::string& id) const noexcept;
   // SIGKILL to every process in it. Removing needs them gone; call `remove` until it says true.
   void kill(const std::string& id) const;
   // Removes the instance's cgroup from every hierarchy; false if one still has processes.
@@ -96,6 +102,8 @@ class CgroupTree {
   std::vector<std::string> list() const;
 
  private:
+  void set_share(const std::string& id, std::string_view shares,
+                 std::string_view weight) const noexcept;
   std::string directory_name(const std::string& id) const;
   std::optional<std::string> id_of(std::string_view name) const;  // the way back
   std::filesystem::path directory_in(const CgroupHierarchy& hierarchy, const std::string& id) const;

@@ -63,6 +63,7 @@ class EventLoop {
     }
     ~Timer() { reset(); }
     void reset() noexcept;
+    explicit operator bool() const noexcept { return loop_ != nullptr; }
 
    private:
     friend class EventLoop;

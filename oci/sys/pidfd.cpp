@@ -6,15 +6,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <system_error>
 
 #include "oci/sys/error.h"
+#include "oci/sys/file.h"
 #include "oci/sys/socket.h"
 
 namespace sys {
+namespace {
+
+constexpr std::size_t kMaxChildren = 1u << 20;  // a number and a space each, of all pids there are
+
+}  // namespace
 
 std::optional<UniqueFd> open_pidfd(pid_t pid) {
   UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -62,15 +70,23 @@ void become_subreaper() {
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) throw_errno("prctl PR_SET_CHILD_SUBREAPER");
 }
 
-void reap_stray(pid_t& candidate) noexcept {
-  siginfo_t info{};
-  if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) info.si_pid = 0;
-  if (info.si_pid != 0 && info.si_pid == candidate) {
-    ::waitid(P_PID, static_cast<id_t>(candidate), &info, WEXITED | WNOHANG);
-    candidate = 0;
-  } else {
-    candidate = info.si_pid;
+std::vector<pid_t> zombie_children() {
+  const std::string leader = std::to_string(::getpid());
+  std::istringstream children(read_file("/proc/self/task/" + leader + "/children", kMaxChildren));
+  std::vector<pid_t> zombies;
+  for (pid_t child = 0; children >> child;) {
+    siginfo_t info{};
+    const int waited =
+        ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT);
+    if (waited == 0 && info.si_pid == child) zombies.push_back(child);
   }
+  std::sort(zombies.begin(), zombies.end());
+  return zombies;
+}
+
+void reap(pid_t child) noexcept {
+  siginfo_t info{};
+  ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG);
 }
 
 }  // namespace sys

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "oci/sys/unique_fd.h"
 
@@ -35,9 +36,10 @@ std::optional<UniqueFd> take_socket(pid_t pid, const SocketName& socket, std::si
 // container whose runtime has left is reaped by us.
 void become_subreaper();
 
-// Reaps a zombie child that nobody has claimed for two calls in a row; everybody who owns a child
-// waits for it promptly, so what stays is a stray of a runtime that died. `candidate` carries the
-// zombie seen by the call before.
-void reap_stray(pid_t& candidate) noexcept;
+// Zombie children of the first thread, which is the one that orphans come to, in order of their
+// numbers. proc(5), /proc/pid/task/tid/children.
+std::vector<pid_t> zombie_children();
+// Takes the exit of a child that has ended.
+void reap(pid_t child) noexcept;
 
 }  // namespace sys

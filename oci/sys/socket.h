@@ -86,6 +86,15 @@ std::uint64_t socket_cookie(int fd) noexcept;
 // on it: socket(7).
 void close_without_linger(UniqueFd& fd) noexcept;
 
+// Two connected Unix stream sockets: socketpair(2), both close-on-exec and blocking.
+struct SocketPair {
+  UniqueFd ours;
+  UniqueFd theirs;
+};
+SocketPair make_socket_pair();
+
+// Sends what is taken without waiting, without SIGPIPE; 0 if nothing is, or nobody is there.
+std::size_t write_now(int fd, std::string_view bytes) noexcept;
 // Sends without blocking and without SIGPIPE; false if not all of it could be sent.
 bool send_now(int fd, std::string_view bytes) noexcept;
 // Reads and throws away what is there. Returns the number of bytes, 0 at the end of the stream, -1

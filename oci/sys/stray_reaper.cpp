@@ -1,26 +1,25 @@
 #include "oci/sys/stray_reaper.h"
 
-#include <chrono>
+#include <algorithm>
+#include <iterator>
 
 #include "oci/sys/pidfd.h"
 
 namespace sys {
-namespace {
-
-// A child with an owner is reaped within milliseconds: one that is still there at the next look is
-// nobody's.
-constexpr std::chrono::milliseconds kInterval{2'000};
-
-}  // namespace
-
-StrayReaper::StrayReaper(EventLoop& loop) : loop_(loop) {
+StrayReaper::StrayReaper(EventLoop& loop, std::chrono::milliseconds interval)
+    : loop_(loop), interval_(interval) {
   become_subreaper();
-  timer_ = loop_.after(kInterval, [this] { look(); });
+  timer_ = loop_.after(interval_, [this] { look(); });
 }
 
 void StrayReaper::look() {
-  reap_stray(candidate_);
-  timer_ = loop_.after(kInterval, [this] { look(); });
+  std::vector<pid_t> zombies = zombie_children();
+  std::vector<pid_t> strays;
+  std::set_intersection(zombies.begin(), zombies.end(), zombies_.begin(), zombies_.end(),
+                        std::back_inserter(strays));
+  for (const pid_t stray : strays) reap(stray);
+  zombies_ = std::move(zombies);
+  timer_ = loop_.after(interval_, [this] { look(); });
 }
 
 }  // namespace sys

@@ -5,19 +5,26 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <vector>
+
 #include "oci/sys/event_loop.h"
 
 namespace sys {
 
 class StrayReaper {
  public:
-  explicit StrayReaper(EventLoop& loop);
+  // A child with an owner is reaped within milliseconds: one that is still there at the next look
+  // is nobody's.
+  explicit StrayReaper(EventLoop& loop,
+                       std::chrono::milliseconds interval = std::chrono::seconds(2));
 
  private:
   void look();
 
   EventLoop& loop_;
-  pid_t candidate_ = 0;
+  std::chrono::milliseconds interval_;
+  std::vector<pid_t> zombies_;  // that were there at the last look, in order
   EventLoop::Timer timer_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@ namespace sys {
 namespace {
 
 // posix_spawn's two attribute objects, freed at scope end.
+constexpr int kLowPriority = 10;
+
 class SpawnActions {
  public:
   SpawnActions() {
@@ -44,13 +47,25 @@ class SpawnActions {
     ::sigfillset(&all);
     ::posix_spawnattr_setsigmask(&attributes_, &none);
     ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    add_flags(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  }
+
+  // setpriority(2) reaches all threads of a process only through its group.
+  void own_group() {
+    ::posix_spawnattr_setpgroup(&attributes_, 0);
+    add_flags(POSIX_SPAWN_SETPGROUP);
   }
 
   posix_spawn_file_actions_t* actions() { return &actions_; }
   posix_spawnattr_t* attributes() { return &attributes_; }
 
  private:
+  void add_flags(int flags) {
+    flags_ |= flags;
+    ::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags_));
+  }
+
+  int flags_ = 0;
   posix_spawn_file_actions_t actions_{};
   posix_spawnattr_t attributes_{};
 };
@@ -100,9 +115,15 @@ std::optional<ExitStatus> poll_exit(int pidfd) {
   return status_of(info);
 }
 
+void set_group_priority(pid_t group, int nice) noexcept {
+  static const int own = ::getpriority(PRIO_PROCESS, 0);
+  ::setpriority(PRIO_PGRP, static_cast<id_t>(group), own + nice);
+}
+
 Subprocess::Subprocess(const SubprocessOptions& options) {
   SpawnActions spawn;
   spawn.default_signals();
+  if (options.low_priority) spawn.own_group();
   const int fds[] = {options.stdin_fd, options.stdout_fd, options.stderr_fd};
   UniqueFd copies[3];
   for (int target = 0; target < 3; ++target) {
@@ -114,6 +135,7 @@ Subprocess::Subprocess(const SubprocessOptions& options) {
   const int error =
       ::posix_spawnp(&pid_, argv[0], spawn.actions(), spawn.attributes(), argv.data(), env.data());
   if (error != 0) throw_errno(error, "start " + options.argv.at(0));
+  if (options.low_priority) set_group_priority(pid_, kLowPriority);
   // Our own child, not yet reaped: the number cannot have been recycled.
   std::optional<UniqueFd> pidfd = open_pidfd(pid_);
   if (!pidfd) throw_errno(ESRCH, "pidfd_open of " + options.argv.at(0));

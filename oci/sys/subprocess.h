@@ -34,7 +34,11 @@ struct SubprocessOptions {
   int stdin_fd = -1;  // -1: /dev/null
   int stdout_fd = -1;
   int stderr_fd = -1;
+  bool low_priority = false;  // 10 nicer than this process, and so is what it starts
 };
+
+// setpriority(PRIO_PGRP), relative to this process; not an error if there is none such.
+void set_group_priority(pid_t group, int nice) noexcept;
 
 class Subprocess {
  public:

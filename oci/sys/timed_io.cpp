@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "oci/sys/error.h"
 
@@ -13,8 +14,24 @@ namespace {
 
 constexpr std::chrono::milliseconds kMaxPoll{60'000};  // poll takes an int
 
-// False when the deadline has passed first.
-bool wait_for(int fd, short events, Deadline deadline) {
+// Sends what the socket takes now. Empty if it has to wait for the peer to take more.
+std::optional<IoStatus> send_some(int fd, std::string_view& bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN) {
+      return std::nullopt;
+    } else if (errno != EINTR) {
+      return IoStatus::broken;
+    }
+  }
+  return IoStatus::done;
+}
+
+}  // namespace
+
+bool await_before(int fd, short events, Deadline deadline) {
   for (;;) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
@@ -26,8 +43,6 @@ bool wait_for(int fd, short events, Deadline deadline) {
   }
 }
 
-}  // namespace
-
 Received receive_before(int fd, std::span<char> buffer, Deadline deadline) {
   for (;;) {
     const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -35,27 +50,33 @@ Received receive_before(int fd, std::span<char> buffer, Deadline deadline) {
     if (n == 0) return {IoStatus::end, 0};
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return {IoStatus::broken, 0};
-    if (!wait_for(fd, POLLIN, deadline)) return {IoStatus::timed_out, 0};
+    if (!await_before(fd, POLLIN, deadline)) return {IoStatus::timed_out, 0};
   }
 }
 
 IoStatus send_within(int fd, std::string_view bytes, std::chrono::milliseconds idle) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-      continue;
-    }
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN) return IoStatus::broken;
-    if (!wait_for(fd, POLLOUT, std::chrono::steady_clock::now() + idle)) return IoStatus::timed_out;
+  for (;;) {
+    if (const std::optional<IoStatus> status = send_some(fd, bytes)) return *status;
+    if (!await_before(fd, POLLOUT, std::chrono::steady_clock::now() + idle))
+      return IoStatus::timed_out;
   }
-  return IoStatus::done;
+}
+
+IoStatus send_before(int fd, std::string_view bytes, Deadline deadline) {
+  for (;;) {
+    if (const std::optional<IoStatus> status = send_some(fd, bytes)) return *status;
+    if (!await_before(fd, POLLOUT, deadline)) return IoStatus::timed_out;
+  }
 }
 
 bool peer_has_ended(int fd) noexcept {
   pollfd poll_fd{fd, POLLRDHUP, 0};
   return ::poll(&poll_fd, 1, 0) > 0;
+}
+
+bool is_silent(int fd) noexcept {
+  pollfd poll_fd{fd, POLLIN | POLLRDHUP, 0};
+  return ::poll(&poll_fd, 1, 0) == 0;
 }
 
 void shutdown_both(int fd) noexcept {

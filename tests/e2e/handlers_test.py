@@ -52,11 +52,15 @@ class OnABase(FaasdTestCase):
         engine = docker_engine.DockerEngine(os.path.join(directory, "engine"))
         cls.addClassCleanup(engine.stop)
         try:
-            cls.base_tar = str(engine.image_tar(HANDLERS, f"{cls.language}/Dockerfile"))
-            cls.archive = str(engine.image_tar(context, bases=bases(cls.language)))
+            cls.make_images(engine, context)
         except docker_engine.Unavailable as reason:
             raise unittest.SkipTest(f"no Docker engine can run here: {reason}") from None
         engine.stop()
+
+    @classmethod
+    def make_images(cls, engine, context):
+        cls.base_tar = str(engine.image_tar(HANDLERS, f"{cls.language}/Dockerfile"))
+        cls.archive = str(engine.image_tar(context, bases=bases(cls.language)))
 
     @classmethod
     def complete(cls, context):
@@ -167,6 +171,29 @@ class PythonEvents(Events, OnABase):
             self.assertEqual(Reply(read_to_end(sock)).status, 431)
 
 
+    def logged(self, faasd, name, lines):
+        faasd.log.wait_until(lambda: [line.get("text") for line in faasd.function_log(name)][
+            :len(lines)] == lines, lambda: str(faasd.function_log(name)))
+
+    def test_that_fail_log_their_traceback_from_their_first_line_on(self):
+        faasd = self.start()
+        self.ask(self.deploy(faasd, "async"), "/", b"fail")
+        self.logged(faasd, "async", [
+            "Traceback (most recent call last):", '  File "/app/handler.py", line 29, in handler',
+            "    return answer(event, context)"])
+        self.ask(self.deploy(faasd, "value"), "/", b"set")
+        self.logged(faasd, "value", ["TypeError: the returned value cannot be sent as JSON: "
+                                     "Object of type set is not JSON serializable"])
+
+    def test_that_cannot_be_loaded_log_why_from_their_first_line_on(self):
+        faasd = self.start()
+        address = self.deploy(faasd, "missing")
+        self.assertEqual(self.ask(address).status, 502)
+        self.logged(faasd, "missing", [
+            "Traceback (most recent call last):", '  File "/app/handler.py", line 35, in <module>',
+            "    import no_such_module"])
+
+
 class JavascriptEvents(Events, OnABase):
     language = "javascript"
     package = "007"
@@ -175,6 +202,16 @@ class JavascriptEvents(Events, OnABase):
     @staticmethod
     def shown(value):
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+    def test_that_fail_log_their_own_frames_alone(self):
+        faasd = self.start()
+        address = self.deploy(faasd, "async")
+        self.ask(address, "/", b"fail")
+        faasd.log.wait_until(lambda: [
+            line.get("text") for line in faasd.function_log("async")] == [
+                "RangeError: no such luck", "    at answer (file:///app/handler.mjs:7:31)",
+                "    at async (file:///app/handler.mjs:38:12)"],
+            lambda: str(faasd.function_log("async")))
 
     def test_may_be_a_request_listener_instead(self):
         address = self.deploy(self.start(), "listener")
@@ -212,6 +249,10 @@ class Scripts:
             with self.subTest(body[:30]):
                 answer = self.ask_json(address, "/", body, JSON, status=400)
                 self.assertEqual(answer["code"], "bad_script")
+
+    def test_are_not_compiled_where_the_language_is_not(self):
+        answer = self.ask_json(self.deploy_base(), "/compile", b'{"code": "1"}', JSON, status=404)
+        self.assertEqual(answer["code"], "not_found")
 
     def test_print_into_the_log_and_not_into_their_answer(self):
         faasd = self.start()
@@ -255,6 +296,8 @@ class PythonScripts(Scripts, OnABase):
         ("return len(event)", "x" * 1_000_000, {"data": 1_000_000, "type": "number"}),
         ("return 'x' * 1_000_000", None, {"data": "x" * 1_000_000, "type": "string"}),
         ("import sys\nsys.exit()", None, {}),
+        ("\ufeff# -*- coding: utf-8 -*-\nreturn 1", None, {"data": 1, "type": "number"}),
+        ("import sys\nreturn sys.getrecursionlimit()", None, {"data": 1000, "type": "number"}),
     )
     BAD = (
         ("x = 1\nx / 0", "^ZeroDivisionError", 2),
@@ -262,8 +305,13 @@ class PythonScripts(Scripts, OnABase):
         ("x = = 1", "^SyntaxError", 1),
         ("ok = 1\nbreak\nreturn 1", "^SyntaxError", 2),
         ("yield 1\nreturn 2", "^SyntaxError", 1),
-        ("return {1}", "JSON", None),
-        ("return float('nan')", "JSON", None),
+        ("\ufeffx = 1\nx = = 2", "^SyntaxError", 2),
+        ("return {1}", "^TypeError: the returned value cannot be sent as JSON: .* set ", None),
+        ("return [b'']", "^TypeError: the returned value .* bytes ", None),
+        ("a = []\na.append(a)\nreturn a", "^ValueError: the returned value .* Circular", None),
+        ("return float('nan')", "^ValueError: the returned value cannot be sent as JSON", None),
+        ("import json\njson.dumps = json.JSONEncoder.encode = lambda *_: '{}'\nreturn {1}",
+         "^TypeError: the returned value", None),
         ("import sys\nsys.exit(3)", "exited with 3", None),
         ("raise KeyboardInterrupt", "^KeyboardInterrupt", 1),
         ("import no_such_module", "^ModuleNotFoundError", 1),
@@ -297,20 +345,62 @@ class JavascriptScripts(Scripts, OnABase):
         ("return event.length", "x" * 1_000_000, {"data": 1_000_000, "type": "number"}),
         ("return 'x'.repeat(1_000_000)", None, {"data": "x" * 1_000_000, "type": "string"}),
         ("process.exit()", None, {}),
+        ("\ufeffreturn 1", None, {"data": 1, "type": "number"}),
+        ("#!/usr/bin/env node\nreturn 1", None, {"data": 1, "type": "number"}),
     )
     BAD = (
         ("let x = 1;\nx.y.z", "^TypeError", 2),
         ("const f = () => {\n  throw new RangeError('bad');\n};\nf()", "^RangeError: bad$", 2),
         ("let x = = 1", "^SyntaxError", 1),
-        ("}); (async () => {", "^SyntaxError", None),
-        ("return 1n", "^TypeError", None),
-        ("return () => 1", "JSON cannot express", None),
+        ("}); (async () => {", "^SyntaxError", 1),
+        ("await 1 }, async () => {", "^SyntaxError: a bracket closes", None),
+        ("return 1n", "^TypeError: the returned value cannot be sent as JSON: .*BigInt", None),
+        ("return () => 1", "the returned value .* JSON cannot express", None),
+        ("const a = {}; return a.a = a", "the returned value .* circular", None),
+        ("throw {code: 5, a: [1]}", r"^thrown: { code: 5, a: \[ 1 \] }$", None),
         ("process.exit(3)", "exited with 3", None),
         ("throw 'a word'", "thrown: a word", None),
         ("setTimeout(() => {\n  throw new Error('late') }, 1)", "^Error: late$", 2),
         ("Promise.reject(new Error('lost'))", "^Error: lost$", 1),
         ("require('no-such-module')", "Cannot find module", 1),
+        ("Object.prototype.toJSON = JSON.stringify = () => 7; null.a", "^TypeError", 1),
     )
+    # (code, error, line, column, what of the traceback)
+    PLACED = (
+        ("throw new Error('first')", "^Error: first$", 1, 7, "mine.js:1:7"),
+        ("\ufeffthrow new Error('mark')", "^Error: mark$", 1, 7, "mine.js:1:7"),
+        ("#!/usr/bin/node\nthrow new Error('second')", "^Error: second$", 2, 7, "mine.js:2:7"),
+        ("const f = () => {\n  null.a\n}\nf()", "^TypeError", 2, 8, "mine.js:4:1"),
+        ("import fs from 'node:fs'", "^SyntaxError", 1, 1, "\nimport fs from 'node:fs'\n^^^^^^\n"),
+        ("let x = = 1", "^SyntaxError", 1, 9, "\nlet x = = 1\n        ^\n"),
+        ("\n  let y = = 1", "^SyntaxError", 2, 11, "\n  let y = = 1\n          ^\n"),
+        ("await 1\nlet x = = 1", "^SyntaxError", 2, 9, "\nlet x = = 1\n        ^\n"),
+        ("return 1 })(); (async () => {", "^SyntaxError: Unexpected", 1, 10, "mine.js:1"),
+        ("if (event) {}\n}\nreturn 1", "^SyntaxError: Unexpected", 2, 1, "mine.js:2"),
+        ("await 1 })(); (async () => {", "^SyntaxError: Unexpected", 1, 10, "mine.js:1"),
+        ("function f() {\n  return 1", "^SyntaxError: Unexpected end", 2, 11, "mine.js:2"),
+        ("await 1; [", "^SyntaxError: Unexpected end", 1, 11, "mine.js:1"),
+    )
+
+    def test_that_fail_have_their_place_and_nothing_of_ours(self):
+        address = self.deploy_base()
+        for code, error, line, column, part in self.PLACED:
+            with self.subTest(code):
+                answer = self.run_script(address, code, status=500)
+                self.assertRegex(answer["error"], error)
+                self.assertEqual((answer.get("line"), answer.get("column")), (line, column))
+                self.assertIn(part, answer["traceback"])
+                self.assertNotRegex(answer["traceback"], r"/usr/lib/faas|\[async|\n\}[\])]")
+
+    def test_print_traces_of_their_own_frames(self):
+        faasd = self.start()
+        address = self.deploy_base(faasd)
+        self.run_script(address, "console.log(new Error('now')); await 1;\n"
+                                 "setTimeout(() => console.log(new Error('late')), 1)")
+        faasd.log.wait_until(lambda: [line.get("text") for line in faasd.function_log("base")] == [
+            "Error: now", "    at /app/mine.js:1:13",
+            "Error: late", "    at Timeout._onTimeout (/app/mine.js:2:30)"],
+            lambda: str(faasd.function_log("base")))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ EXPECTED = (
     "bin/faasd",
     "bin/faas",
     "libexec/faasd/faas-receive",
+    "libexec/faasd/faas-execute",
     "lib/systemd/system/faasd.service",
     "share/man/man1/faas.1",
     "share/man/man1/faas-pack.1",
@@ -19,6 +20,8 @@ EXPECTED = (
     "share/zsh/vendor-completions/_faas",
     "share/fish/vendor_completions.d/faas.fish",
     "share/doc/faasd/LICENSE",
+    "share/faasd/handlers/make-image",
+    "share/faasd/handlers/python/language.json",
 )
 
 
@@ -35,6 +38,9 @@ class AnInstallation(unittest.TestCase):
                                       capture_output=True, text=True, timeout=60)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertRegex(done.stdout, rf"\A{program} \d+\.\d+\.\d+\n\Z")
+            asked = subprocess.run([os.path.join(prefix, "bin", "faas"), "runtime", "install", "?"],
+                                   capture_output=True, text=True, timeout=60)
+            self.assertRegex(asked.stderr, "these are: .*python")
             with open(os.path.join(prefix, "lib/systemd/system/faasd.service"),
                       encoding="utf-8") as unit:
                 text = unit.read()

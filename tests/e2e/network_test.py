@@ -116,6 +116,8 @@ class APortInUse(FaasdTestCase):
         address = faasd.subnet.prefix + "10"
         # 127/8 is local without being on lo, so another program can listen there first.
         with socket.socket() as other:
+            # Connections of a subnet that others had lately may wait there for their end.
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind((address, 80))
             other.listen()
             done = faasd.faas("new", "hello", "-f", HELLO_TAR)

@@ -34,7 +34,7 @@ class TheDescription(FaasdTestCase):
         paths = self.document["paths"]
         self.assertGreater(len(paths), 12)
         for path, operations in paths.items():
-            target = path.replace("{name}", NOBODY)
+            target = path.replace("{name}", NOBODY).replace("{path}", NOBODY)
             for method in METHODS:
                 if method not in operations or path == "/v1/gc":
                     continue

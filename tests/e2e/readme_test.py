@@ -15,26 +15,37 @@ from faasd_process import FaasdTestCase
 ELSEWHERE = re.compile(r"^(sudo )?(\./run\.sh|\./test\.sh|git clone|cd |apt|cmake|systemctl|kill)")
 
 
-def shell_blocks():
-    """The fenced blocks of README.md marked `sh`, without what runs elsewhere."""
-    with open(os.path.join(faasd_process.ROOT, "README.md"), encoding="utf-8") as file:
+def shell_blocks(path):
+    """The fenced blocks marked `sh`, without what runs elsewhere."""
+    with open(os.path.join(faasd_process.ROOT, path), encoding="utf-8") as file:
         blocks = re.findall(r"^```sh\n(.*?)^```", file.read(), re.MULTILINE | re.DOTALL)
     kept = ["".join(line for line in block.splitlines(keepends=True) if not ELSEWHERE.match(line))
             for block in blocks]
     return [block for block in kept if block.strip()]
 
 
-class TheReadme(FaasdTestCase):
-    def test_has_commands_that_run(self):
-        blocks = shell_blocks()
-        self.assertGreater(len(blocks), 0, "no ```sh block with a command in README.md")
+class AReadme(FaasdTestCase):
+    def run_commands(self, path, deployed=(), built=()):
+        """`built`: base images, each on those before it, whose build would only take long."""
+        blocks = shell_blocks(path)
+        builds = [f"docker build -t {base.name} -f handlers/{base.dockerfile} handlers\n"
+                  for base in built]
+        for line in builds:
+            self.assertIn(line, "".join(blocks))
+            blocks = [block.replace(line, "") for block in blocks]
+        self.assertGreater(len(blocks), 0, f"no ```sh block with a command in {path}")
         faasd = self.start()
-        faasd.deploy("hello")  # as run.sh leaves it
+        for name in deployed:
+            faasd.deploy(name)
         with tempfile.TemporaryDirectory(prefix="m-") as directory:
             engine = docker_engine.DockerEngine(os.path.join(directory, "engine"))
             self.addCleanup(engine.stop)
             environment = self.environment(faasd, directory, engine, blocks)
             self.assertIsNotNone(environment)
+            for at, base in enumerate(built):
+                archive = engine.image_tar(base.context, base.dockerfile, built[:at])
+                loaded = engine.load(archive).strip().removeprefix("Loaded image: ")
+                engine.client("tag", loaded, base.name)
             for block in blocks:
                 with self.subTest(commands=block):
                     done = subprocess.run(["bash", "-euo", "pipefail", "-c", block],
@@ -46,12 +57,14 @@ class TheReadme(FaasdTestCase):
             engine.stop()
 
     def environment(self, faasd, directory, engine, blocks):
-        """PATH with our binaries and a `sudo` that just runs its command; Docker if it is asked."""
+        """PATH with our binaries and a `sudo` that just runs its command; a `curl` that minds the
+        status, and finds our daemon where everybody's is; Docker if it is asked."""
         shims = os.path.join(directory, "bin")
         os.mkdir(shims)
-        with open(os.path.join(shims, "sudo"), "w", encoding="utf-8") as file:
-            file.write('#!/bin/sh\nexec "$@"\n')
-        os.chmod(file.name, 0o755)
+        self.shim(shims, "sudo", 'exec "$@"\n')
+        curl = shutil.which("curl", path=faasd_process.PATH)
+        self.shim(shims, "curl", f'exec {curl} --fail-with-body '
+                  f'--connect-to 127.0.0.1:8080:{faasd.listen} "$@"\n')
         environment = {"PATH": f"{shims}:{faasd_process.BIN}:{faasd_process.PATH}",
                        "FAAS_SOCKET": faasd.socket, "LANG": "C.UTF-8", "HOME": directory}
         if any("docker" in block for block in blocks):
@@ -59,19 +72,26 @@ class TheReadme(FaasdTestCase):
                 engine.start()
                 engine.client("import", str(docker_engine.base_tar()), docker_engine.BASE_IMAGE)
             except docker_engine.Unavailable as reason:
-                self.skipTest(f"README.md needs Docker, and no engine can run here: {reason}")
-            self.wrap_docker(shims, engine)
+                self.skipTest(f"the commands need Docker, and no engine can run here: {reason}")
+            # With our engine; a build gets the host's network, since the engine has none.
+            docker = shutil.which("docker", path=faasd_process.PATH)
+            self.shim(shims, "docker", (
+                f'export DOCKER_BUILDKIT=0 DOCKER_HOST=unix://{engine.socket}\n'
+                f'[ "$1" != build ] || {{ shift; set -- build --network host "$@"; }}\n'
+                f'exec {docker} "$@"\n'))
         return environment
 
     @staticmethod
-    def wrap_docker(shims, engine):
-        """`docker` with our engine; a build gets the host's network, since the engine has none."""
-        docker = shutil.which("docker", path=faasd_process.PATH)
-        with open(os.path.join(shims, "docker"), "w", encoding="utf-8") as file:
-            file.write(f'#!/bin/sh\nexport DOCKER_BUILDKIT=0 DOCKER_HOST=unix://{engine.socket}\n'
-                       f'[ "$1" != build ] || {{ shift; set -- build --network host "$@"; }}\n'
-                       f'exec {docker} "$@"\n')
-        os.chmod(file.name, 0o755)
+    def shim(directory, name, script):
+        path = os.path.join(directory, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + script)
+        os.chmod(path, 0o755)
+
+
+class TheReadme(AReadme):
+    def test_has_commands_that_run(self):
+        self.run_commands("README.md", ["hello"])  # as run.sh leaves it
 
 
 if __name__ == "__main__":

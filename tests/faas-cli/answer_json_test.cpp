@@ -26,6 +26,13 @@ TEST_CASE("a refusal carries the daemon's words") {
   CHECK(exit_code_of({404, R"({"error":"no"})"}) == cli::ExitCode::refused);
 }
 
+TEST_CASE("a refusal of code says where") {
+  CHECK(cli::error_message({400, R"({"error":"bad","line":3,"column":9})"}) ==
+        "bad (line 3, column 9)");
+  CHECK(cli::error_message({400, R"({"error":"bad","line":3})"}) == "bad (line 3)");
+  CHECK(cli::error_message({400, R"({"error":"bad","line":"\u001b","column":9})"}) == "bad");
+}
+
 TEST_CASE("a refusal without words is told by its status") {
   for (const char* body : {"", "<html>", "[]", "{}", R"({"error":5})", "{\"error\":\"\xff\"}"}) {
     CHECK(cli::error_message({502, body}).find("502") != std::string::npos);

@@ -28,6 +28,18 @@ TEST_CASE("the list copes with what a daemon should not send") {
   CHECK(std::count(table.begin(), table.end(), '\n') == 3);
 }
 
+TEST_CASE("the list of runtimes has a row for each language") {
+  const Json runtimes = Json::parse(R"([
+    {"language":"python","version":"3.11.2","aliases":["py","python3"],"function":"python",
+     "image":"sha256:0123456789abcdef"},
+    {"language":"c++","version":"12.2.0","aliases":[],"function":"cpp","image":"sha256:1"}])");
+  CHECK(cli::runtimes_text(runtimes) ==
+        "LANGUAGE  VERSION  ALIASES     FUNCTION  IMAGE\n"
+        "python    3.11.2   py python3  python    0123456789ab\n"
+        "c++       12.2.0   -           cpp       1\n");
+  CHECK(cli::runtimes_text(Json::array()) == "LANGUAGE  VERSION  ALIASES  FUNCTION  IMAGE\n");
+}
+
 TEST_CASE("a description has units, nested objects and one variable a line") {
   const Json function = Json::parse(R"({"name":"a","cmd":["/x","a b"],"env":["K=V","L=W"],
     "launcher":"","limits":{"memory_bytes":268435456,"timeout_ms":1500,"cpus":0.5},

@@ -214,6 +214,21 @@ class Completion(unittest.TestCase):
                     with self.subTest(complete=complete, words=words):
                         self.assertEqual(complete(*daemon.flags, *words, ""), [])
 
+    def test_knows_what_is_done_with_languages_and_scripts(self):
+        languages = ["javascript", "python", "typescript"]
+        for complete in (self.complete, self.complete_in_fish):
+            for words, wanted in ((["ca"], ["call"]),
+                                  (["runtime", ""], ["install", "list", "rm"]),
+                                  (["runtime", "rm", ""], languages),
+                                  (["runtime", "install", ""], languages),
+                                  (["runtime", "install", "python", "--queue-"],
+                                   ["--queue-timeout"]),
+                                  (["run", "-l", ""], languages),
+                                  (["run", "READM"], ["README.md"]),
+                                  (["call", "--st"], ["--stream"])):
+                with self.subTest(complete=complete, words=words):
+                    self.assertEqual(sorted(complete(*words)), wanted)
+
     def complete_in_fish(self, *words):
         if shutil.which("fish") is None:
             self.skipTest("there is no fish")
@@ -222,7 +237,8 @@ class Completion(unittest.TestCase):
         done = subprocess.run(["fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]",
                                completions, " ".join(["faas", *words])], timeout=60, check=True,
                               env=environment(PATH=path), capture_output=True, text=True)
-        return done.stdout.split()
+        # Behind a word it explains it.
+        return [line.partition("\t")[0] for line in done.stdout.splitlines()]
 
 
 if __name__ == "__main__":

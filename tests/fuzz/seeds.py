@@ -267,10 +267,30 @@ def requests() -> Iterator[tuple[str, bytes]]:
     yield "dots", b"GET /a/../%2e%2e/b?c=%00 HTTP/1.0\r\n\r\n"
 
 
+def replies() -> Iterator[tuple[str, bytes]]:
+    def http(status: str, body: bytes) -> bytes:
+        return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+            status.encode(), len(body), body)
+    result = b'{"data": {"a": [1, 2.5e3, null]}, "type": "json"}'
+    failure = b'{"error": "no", "code": "script_failed", "line": 3, "traceback": "x\\ny"}'
+    yield "result", b"r" + http("200 OK", result)
+    yield "nothing", b"r" + http("200 OK", b"{}")
+    yield "failure", b"r" + http("500 Internal Server Error", failure)
+    yield "busy", b"d" + http("503 Service Unavailable", b'{"error": "full", "code": "no_room"}')
+    ended = (b'{"code": 0, "signal": null, "status": null, "message": null, "cpu_time_ms": 1, '
+             b'"wall_time_ms": 2, "memory_bytes": 3')
+    yield "program", (b"pHTTP/1.1 200 OK\r\n\r\n" + b'{"compile": ' + ended
+                      + b', "stdout": "", "stderr": "", "output": ""}}\n{"run": ' + ended + b"}}\n")
+    yield "members", b"m" + result
+    for number, selector in enumerate(("*", "^3.1", ">=3 <4 || 2.x", "~3.11.2")):
+        yield f"selector-{number}", b"v" + selector.encode()
+
+
 SEEDS = {
     "archive_fuzz": (archives,),
     "layer_fuzz": (layers, stacks),
     "documents_fuzz": (documents,),
+    "script_reply_fuzz": (replies,),
     "http_framing_fuzz": (requests,),
 }
 

@@ -100,6 +100,21 @@ def cgroup_directories():
     return found
 
 
+def processor_share(pid):
+    """What the cgroup of a process has of a processor that others want too, in units of its own."""
+    with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+        places = [line.rstrip("\n").split(":", 2) for line in file]
+    for _, _, path in places:
+        for root in cgroup_roots():
+            for name in ("cpu.shares", "cpu.weight"):
+                try:
+                    with open(root + path + "/" + name, encoding="ascii") as file:
+                        return int(file.read())
+                except OSError:
+                    continue
+    raise LookupError(f"no cgroup of process {pid} has a share")
+
+
 def dying_cgroups():
     """{controller, or "v2": how many cgroups are removed and still in the kernel}: they stay for as
     long as something is charged to them."""

@@ -22,12 +22,13 @@ export async function bodyOf(request) {
   return Buffer.concat(parts);
 }
 
-export function replyJson(response, status, value) {
+// `text` is JSON already.
+export function replyJsonText(response, status, text) {
   response.statusCode = status;
   response.setHeader('Content-Type', 'application/json');
-  response.end(`${JSON.stringify(value)}\n`);
+  response.end(`${text}\n`);
 }
 
 export function replyError(response, status, message, code) {
-  replyJson(response, status, { error: message, code });
+  replyJsonText(response, status, JSON.stringify({ error: message, code }));
 }

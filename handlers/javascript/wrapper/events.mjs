@@ -4,10 +4,14 @@
 // without a body, the parameters of the query. What is returned is the body of the reply: a string
 // as text, a Buffer as it is, anything else as JSON.
 import { isUtf8 } from 'node:buffer';
+import { format } from 'node:util';
 
 import { BadRequest, bodyOf, replyError } from './body.mjs';
 
 const BASE = 'http://handler'; // a URL has to have one
+const OURS = new URL('.', import.meta.url).pathname;
+const NOT_USERS = new RegExp(`\\n +at [^\\n]*(?:${OURS}|node:internal/)[^\\n]*:\\d+:\\d+\\)?`, 'g');
+const UNFIT = 'the returned value cannot be sent as JSON';
 
 function contextOf(request, body) {
   const url = new URL(request.url, BASE);
@@ -37,12 +41,23 @@ function eventOf(context) {
   return isUtf8(context.body) ? context.body.toString() : context.body;
 }
 
+function jsonOf(result) {
+  try {
+    return JSON.stringify(result);
+  } catch (error) {
+    throw new TypeError(`${UNFIT}: ${error.message}`, { cause: error });
+  }
+}
+
 function bodyAndType(result) {
   if (result === undefined || result === null) return [Buffer.alloc(0), 'text/plain; charset=utf-8'];
   if (typeof result === 'string') return [Buffer.from(result), 'text/plain; charset=utf-8'];
   if (result instanceof Uint8Array) return [Buffer.from(result), 'application/octet-stream'];
-  return [Buffer.from(`${JSON.stringify(result)}\n`), 'application/json'];
+  return [Buffer.from(`${jsonOf(result)}\n`), 'application/json'];
 }
+
+// How it was called is our business.
+const log = (error) => console.error(format(error).replace(NOT_USERS, ''));
 
 async function reply(handler, request, response) {
   const context = contextOf(request, await bodyOf(request));
@@ -51,7 +66,7 @@ async function reply(handler, request, response) {
   try {
     [body, type] = bodyAndType(await handler(event, context));
   } catch (error) {
-    console.error(error);
+    log(error);
     // The text of an error may have secrets in it: it goes to the log, not to a client.
     replyError(response, 500, 'the handler failed; its log says why', 'handler_failed');
     return;

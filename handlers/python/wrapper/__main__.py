@@ -8,7 +8,6 @@ ahead has it behind it:
 - no /app/handler.py: a script, which comes with the request: script.py.
 """
 
-import importlib
 import os
 import socket
 import sys
@@ -24,7 +23,12 @@ def find_what_to_run():
         import script
         return script.answer
     sys.path.insert(1, APP)
-    module = importlib.import_module("handler")
+    try:
+        import handler as module
+    except Exception as error:
+        import traces
+        traces.print_users(error)
+        sys.exit(1)
     if callable(found := getattr(module, "handler", None)):
         import events
         return events.answers_of(found)

@@ -6,12 +6,10 @@ bytes as they are, anything else as JSON. `async def handler` works too.
 """
 
 import inspect
-import json
-import sys
-import traceback
 import urllib.parse
 
 import http1
+import traces
 
 
 class Context:
@@ -34,8 +32,8 @@ def event_of(request, context):
         return context.query
     if request.media_type == "application/json" or request.media_type.endswith("+json"):
         try:
-            return json.loads(request.body)
-        except ValueError as problem:
+            return http1.from_json(request.body)
+        except (ValueError, RecursionError) as problem:
             raise http1.BadRequest(400, f"the body is no JSON: {problem}", "bad_json") from None
     try:
         return request.body.decode()
@@ -62,7 +60,7 @@ def answers_of(handler):
             result = call(handler, event, context)
             body, media_type = body_of(result)
         except Exception as error:
-            print_traceback(error)
+            traces.print_users(error)
             # The text of an error may have secrets in it: it goes to the log, not to a client.
             http1.reply_error(connection, 500, "the handler failed; its log says why",
                               "handler_failed")
@@ -79,14 +77,4 @@ def body_of(result):
         return result.encode(), "text/plain; charset=utf-8"
     if isinstance(result, (bytes, bytearray, memoryview)):
         return bytes(result), "application/octet-stream"
-    return (json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n").encode(), (
-        "application/json")
-
-
-def print_traceback(error):
-    """From the user's own first line on: how it was called is our business."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(
-            (__file__, "<frozen")):
-        trace = trace.tb_next
-    traceback.print_exception(type(error), error, trace, file=sys.stderr)
+    return (http1.to_json(result) + "\n").encode(errors="replace"), "application/json"

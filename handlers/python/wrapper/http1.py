@@ -3,11 +3,13 @@ the start of Python.)"""
 
 import json
 import socket
+import sys
 import time
 
 MAX_HEAD = 64 * 1024  # what usual servers accept
 MAX_BODY = 64 << 20  # it is held in memory, which --memory limits as well
 CHUNK = 64 * 1024
+DEEP = 4000  # what JSON may nest; each level takes some hundred bytes of the stack
 DRAIN_S = 1.0  # a client that still sends after that loses the tail of its upload
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "Moved Permanently",
            302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect",
@@ -17,6 +19,32 @@ REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "
            429: "Too Many Requests", 431: "Request Header Fields Too Large",
            500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
            503: "Service Unavailable", 504: "Gateway Timeout"}
+
+
+def _deeply(convert, value):
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + DEEP)
+    try:
+        return convert(value)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def from_json(text):
+    return _deeply(json.loads, text)
+
+
+# Made before there is any code of a request, which may put something else in its place.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def to_json(value):
+    try:
+        return _deeply(_encode, value)
+    except (RecursionError, TypeError, ValueError) as problem:
+        kind = next(each for each in (RecursionError, TypeError, ValueError)
+                    if isinstance(problem, each))
+        raise kind(f"the returned value cannot be sent as JSON: {problem}") from None
 
 
 class BadRequest(Exception):
@@ -106,7 +134,7 @@ def reply(connection, status, headers, body, with_body=True):
 
 
 def reply_json(connection, status, value, headers=None, with_body=True):
-    body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+    body = to_json(value).encode(errors="replace")
     reply(connection, status, {**(headers or {}), "Content-Type": "application/json"}, body + b"\n",
           with_body)
 

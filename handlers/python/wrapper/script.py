@@ -10,8 +10,8 @@ user's.
 import ast
 import builtins
 import contextlib
-import json
 import linecache
+import os
 import sys
 import traceback
 import types
@@ -175,7 +175,7 @@ def failure(error, name):
 
 def given_by(request):
     try:
-        given = json.loads(request.body)
+        given = http1.from_json(request.body)
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict) or not isinstance(given.get("code"), str) or not isinstance(
@@ -184,13 +184,36 @@ def given_by(request):
     return given
 
 
+def wait_for_threads():
+    """As Python does at its end, for a script without a result: they may still print."""
+    threading = sys.modules.get("threading")
+    for thread in threading.enumerate() if threading else ():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+
+
 def answer(connection, request):
+    reply_to(connection, request)
+    http1.finish(connection)
+    # Not by returning: that would wait for what the script has left at work, and its interpreter
+    # would tidy up memory that goes with the container.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def reply_to(connection, request):
+    if request.path == "/compile":
+        raise http1.BadRequest(404, "scripts in this language are not compiled", "not_found")
     given = given_by(request)
+    code = given["code"].removeprefix("\ufeff")  # a byte order mark, as python3 does
     name = given.get("name") or "script.py"
     try:
-        result = run_script(given["code"], name, given.get("input"))
+        result = run_script(code, name, given.get("input"))
+        if result is None:
+            wait_for_threads()
         reply = {} if result is None else {"data": result, "type": kind_of(result)}
-        body = json.dumps(reply, ensure_ascii=False, allow_nan=False).encode(errors="replace")
+        body = http1.to_json(reply).encode(errors="replace")
     except SystemExit as stop:
         if stop.code in (None, 0):
             status, reply = 200, {}

@@ -304,6 +304,16 @@ TEST_CASE("connections beyond the bound get 503, and those of the other listener
   CHECK(status == 200);
 }
 
+TEST_CASE("root is no stranger, however many come") {
+  if (::geteuid() != 0) return;
+  api::ServerOptions options = patient();
+  options.max_strangers = 1;
+  const Served served(count_body, options);
+  const sys::UniqueFd silent = served.tcp();
+  CHECK(status_of_answer(served.ask(kGet)) == 200);
+  CHECK(status_of_answer(exchange(served.unix_socket().get(), kGet)) == 200);
+}
+
 TEST_CASE("an exception of the handler is a 500 in JSON") {
   const Served served([](auto&, auto&, auto&) { throw std::runtime_error("it \"broke\""); });
   const std::string answer = served.ask(kGet);

@@ -83,7 +83,7 @@ Daemon::Daemon(const std::string& token, bool ready, sys::LogLevel level)
   std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
   listeners.push_back(sys::listen_tcp({kLoopback, 0}, 16));
   endpoint = sys::local_endpoint(listeners.back().get());
-  api = std::make_unique<api::Api>(op, log, options, std::move(listeners));
+  api = std::make_unique<api::Api>(op, nullptr, log, options, std::move(listeners));
   api->start();
   api->set_ready(ready);
 }

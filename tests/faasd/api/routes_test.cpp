@@ -290,7 +290,7 @@ TEST_CASE("an address that others can reach needs a token") {
   const auto start = [&](const api::ApiOptions& options) {
     std::vector<sys::UniqueFd> listeners;
     listeners.push_back(sys::listen_tcp({sys::Ipv4{0}, 0}, 1));
-    const api::Api api(op, log, options, std::move(listeners));
+    const api::Api api(op, nullptr, log, options, std::move(listeners));
   };
   CHECK_THROWS_AS(start({}), Refused);
   const api_test::TemporaryDirectory directory;

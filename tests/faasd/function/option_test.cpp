@@ -31,6 +31,8 @@ TEST_CASE("sizes, times and numbers are read with their units") {
   CHECK(with("queue_timeout", "3").limits.queue_timeout == milliseconds(3'000));
   CHECK(with("queue", "0").limits.queue == 0);
   CHECK(with("env", "A=b=c").env == std::vector<std::string>{"A=b=c"});
+  CHECK(with("warm", "3").warm == function::Warm{false, 3});
+  CHECK(with("warm", "auto").warm == function::Warm{true, 0});
   CHECK(with("protocol", "tcp").protocol == function::Protocol::tcp);
 }
 
@@ -51,6 +53,7 @@ TEST_CASE("what is no such value is refused with the option, the text and what w
                {"queue", "-1"},       {"env", "NOVALUE"},
                {"env", "=x"},         {"protocol", "udp"},
                {"mode", "branched?"}, {"warm", "many"},
+               {"warm", "257"},       {"warm", "-1"},
                {"open_files", "1"},   {"open_files", "2000000"},
                {"file_size", "1"},    {"output", "257K"},
                {"output", "-1"}};

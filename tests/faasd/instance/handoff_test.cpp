@@ -19,10 +19,11 @@ struct Bench {
   sys::EventLoop loop;
   bool connected = false;
   bool taken = false;
+  bool left = false;
   instance::Handoff handoff{
       loop,
       sys::listen_unix(sys::open_directory(scratch.path()).get(), "control.sock", 0666, 1),
-      {[this] { connected = true; }, [this] { taken = true; }}};
+      {[this] { connected = true; }, [this] { taken = true; }, [this] { left = true; }}};
   sys::UniqueFd client;  // our end of the connection that is handed off
 
   sys::UniqueFd make_client() {
@@ -114,6 +115,29 @@ TEST_CASE("the daemon keeps the client of a handler that connects and never rece
   control.reset();
   bench.turn();
   CHECK_FALSE(bench.taken);
+  CHECK(bench.handoff.reclaim());
+}
+
+TEST_CASE("a parked handler that leaves is missed at once") {
+  Bench bench;
+  sys::UniqueFd control = bench.connect();
+  bench.turn();
+  CHECK_FALSE(bench.left);
+  control.reset();
+  bench.turn();
+  CHECK(bench.left);
+  bench.handoff.give(bench.make_client());
+  CHECK_FALSE(bench.taken);
+  CHECK(bench.handoff.reclaim());
+}
+
+TEST_CASE("a handler that left in the moment of the handoff has not had the socket") {
+  Bench bench;
+  sys::UniqueFd control = bench.connect();
+  bench.turn();
+  control.reset();
+  bench.handoff.give(bench.make_client());
+  CHECK(bench.left);
   CHECK(bench.handoff.reclaim());
 }
 

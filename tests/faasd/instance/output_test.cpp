@@ -19,7 +19,7 @@ std::vector<nlohmann::json> kept_of(const std::string& written, std::uint64_t mo
   const sys::Log log(sys::LogLevel::error, sys::LogFormat::json);
   journal::Journal journal(scratch.path(), log);
   sys::EventLoop loop;
-  instance::Output output(loop, log, journal.book("f"), "f", "i", "stderr", most_bytes);
+  instance::Output output(loop, log, journal.book("f"), {"f", "i", "stderr"}, most_bytes);
   for (std::size_t at = 0; at < written.size(); at += 4096) {
     sys::write_all(output.write_end(), std::string_view(written).substr(at, 4096), "pipe");
     const auto end = loop.after(std::chrono::milliseconds(0), [&] { loop.stop(); });

@@ -14,7 +14,7 @@ function::Limits limits(std::uint32_t concurrency, std::uint32_t queue) {
   return limits;
 }
 
-constexpr serve::HostBounds kBounds{4, 100, 50};
+constexpr serve::HostBounds kBounds{4, 100, 50, 0, 0, 0};
 
 }  // namespace
 
@@ -33,6 +33,8 @@ TEST_CASE("a connection runs, waits or is refused by the counts alone") {
       {"full, no queue at all", limits(2, 0), {2, 0}, {0, 2, 0}, Decision::refuse},
       {"others wait already: no overtaking", limits(2, 9), {1, 1}, {0, 1, 1}, Decision::wait},
       {"too many launches at once", limits(9, 1), {0, 0}, {4, 4, 0}, Decision::wait},
+      {"… but one is parked", limits(9, 1), {0, 0, 1}, {4, 4, 0}, Decision::run},
+      {"one is parked, and the limit reached", limits(1, 1), {1, 0, 1}, {0, 1, 0}, Decision::wait},
       {"a burst within the concurrency limit needs no queue",
        limits(64, 0),
        {4, 10},

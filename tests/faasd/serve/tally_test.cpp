@@ -45,11 +45,12 @@ TEST_CASE("each receipt is counted once, by its outcome") {
 TEST_CASE("functions come and go by name, and begin at zero") {
   serve::Tallies tallies;
   tallies.begin("b")->count(Receipt());
-  tallies.begin("a")->set_load(2, 5);
+  tallies.begin("a")->set_load(2, 3, 5);
   auto counts = tallies.counts();
   REQUIRE(counts.size() == 2);
   CHECK(counts[0].function == "a");
   CHECK(counts[0].live == 2);
+  CHECK(counts[0].parked == 3);
   CHECK(counts[0].queued == 5);
   tallies.end("b");
   CHECK(tallies.counts().size() == 1);

@@ -41,9 +41,10 @@ struct Bench {
   }
 };
 
-// The arguments: --root R --log L --log-format json run --detach --pid-file P --bundle B ID
+// The arguments: --root R --log L --log-format json run --detach --no-new-keyring --pid-file P
+// --bundle B ID
 constexpr const char* kLog = "\"$4\"";
-constexpr const char* kPidFile = "\"${10}\"";
+constexpr const char* kPidFile = "\"${11}\"";
 
 }  // namespace
 

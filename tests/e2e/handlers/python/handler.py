@@ -31,6 +31,8 @@ elif MODE == "value":
     def handler(event, context):
         return {"text": "Grüße", "bytes": b"\0\1", "number": 7, "none": None, "list": [1, "a"],
                 "set": {1}}[event]
+elif MODE == "missing":
+    import no_such_module
 elif MODE == "wsgi":
     def application(environ, start_response):
         body = environ["wsgi.input"].read()

@@ -1,0 +1,89 @@
+// The instances of one function that are launched and parked, waiting for a connection; each serves
+// one and is gone. Owned by the Dispatcher's service, on the event-loop thread. When one may be
+// added is for the Dispatcher to say, which knows who else wants the processors.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "faasd/instance/instance.h"
+#include "faasd/serve/demand.h"
+
+namespace serve {
+
+// Of all pools.
+struct PoolTotals {
+  std::size_t instances = 0;  // those that are being launched or swept included
+  std::size_t launching = 0;
+  std::uint64_t memory_bytes = 0;  // of the parked ones, as of their pools' last look
+};
+
+class Pool {
+ public:
+  using Clock = Demand::Clock;
+
+  // `on_change` is called when one has been launched or parked, or is gone. All outlive the pool.
+  Pool(const instance::Workshop& workshop, runtime::Launcher& launcher,
+       std::shared_ptr<const instance::Blueprint> blueprint, std::shared_ptr<journal::Book> book,
+       PoolTotals& totals, std::function<void()> on_change);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // Those of the old version go; none of them serves any more.
+  void replace(std::shared_ptr<const instance::Blueprint> blueprint);
+  // All go, and none is added.
+  void close();
+
+  // Somebody comes for whom one would do.
+  void arrived() { demand_.arrived(Clock::now()); }
+  // One that is parked, to be told whom it reports to; empty if there is none.
+  std::unique_ptr<instance::Instance> take();
+
+  // Whether another one is wanted now.
+  bool is_short() const;
+  // Launches it. Throws nothing: what comes of a failure is a pause.
+  void add();
+  // Ends those that are not wanted any more, and measures the others.
+  void look();
+  // Ends one, the longest parked; false if there is none.
+  bool drop_one(const std::string& reason);
+
+  std::size_t parked() const noexcept { return parked_.size(); }
+  std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }
+  // What one more will take, for all that is known.
+  std::uint64_t memory_of_one() const noexcept { return memory_of_one_; }
+  // Nothing of it is left.
+  bool is_empty() const noexcept { return instances_.empty(); }
+
+ private:
+  void on_parked(const std::string& id, Clock::time_point began);
+  void on_ended(const std::string& id, const instance::Receipt& receipt);
+  void pause_after(const std::string& reason);
+  void end_all(const std::string& reason);
+  void measure(std::uint64_t bytes);
+
+  const instance::Workshop& workshop_;
+  runtime::Launcher& launcher_;
+  std::shared_ptr<const instance::Blueprint> blueprint_;
+  std::shared_ptr<journal::Book> book_;
+  PoolTotals& totals_;
+  std::function<void()> on_change_;
+  Demand demand_;
+  std::unordered_map<std::string, std::unique_ptr<instance::Instance>> instances_;  // by id
+  std::deque<std::string> parked_;  // the longest first
+  std::size_t launching_ = 0;
+  std::uint64_t memory_bytes_ = 0;
+  std::uint64_t memory_of_one_ = 0;
+  std::size_t failures_ = 0;  // in a row
+  Clock::time_point paused_until_;
+  bool closed_ = false;
+};
+
+}  // namespace serve

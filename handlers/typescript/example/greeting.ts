@@ -1,0 +1,6 @@
+export interface Greeting {
+  text: string;
+  at: Date;
+}
+
+export const greet = (name: string): Greeting => ({ text: `Hello, ${name}.`, at: new Date() });

@@ -1,0 +1,3 @@
+import path = require('node:path');
+
+export const separator: string = path.sep;
