@@ -10,7 +10,6 @@
 #include "faasd/directories.h"
 #include "faasd/options.h"
 #include "faasd/script/open_store.h"
-#include "oci/runtime/runc_holes.h"
 #include "oci/sys/notify.h"
 #include "oci/sys/signals.h"
 #include "oci/sys/stray_reaper.h"
@@ -27,21 +26,20 @@ int serve_until_signal(const Options& options) {
   runtime::RootfsViews views(loop);
   const sys::CgroupTree cgroups(directories.cgroup_name(), options.cgroup_driver);
   image::ImageStore images(directories.state(), log);
-  runtime::OciLauncher launcher(loop, options.launcher, directories.runtime_root(),
-                                cgroups.by_systemd());
-  runtime::log_runc_holes(options.launcher, log);
   runtime::ConnectBroker broker(directories.broker_socket(), log);
+  runtime::Launchers launchers(loop, log, cgroups, broker, options.launcher,
+                               directories.runtime_root());
   const function::FunctionStore store(directories.state(), log);
   function::AddressPool addresses(function::Subnet(options.subnet), directories.address_journal());
   journal::Journal journal(directories.state(), log);
   instance::Sweeper sweeper(cgroups, log);
   const instance::Workshop shop{
       loop, log, cgroups, sweeper, journal, broker, directories.bundles()};
-  control::remove_leftovers(shop, launcher, addresses);
-  serve::Dispatcher dispatcher(shop, launcher, serve::default_host_bounds(), addresses.subnet());
-  control::HostOperator op({loop, log, images, views, store, addresses, dispatcher, journal},
-                           {options.function_port, cgroups.limits_swap(), options.launcher,
-                            options.keep_versions, options.script_limits});
+  control::remove_leftovers(shop, launchers.oci(), addresses);
+  serve::Dispatcher dispatcher(shop, serve::default_host_bounds(), addresses.subnet());
+  control::HostOperator op(
+      {loop, log, images, views, store, addresses, dispatcher, launchers, journal},
+      {options.function_port, cgroups.limits_swap(), options.keep_versions, options.script_limits});
   op.restore();
   script::Scripts scripts(loop, dispatcher, script::open_store(options.store, directories.state()),
                           options.code_bytes);

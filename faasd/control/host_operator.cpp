@@ -26,14 +26,6 @@ std::string now_rfc3339() {
   return text;
 }
 
-void check_launcher(const std::string& known, const std::string& wanted) {
-  if (wanted.empty() || wanted == known) return;
-  // Whoever may deploy must not thereby choose which program root runs.
-  throw Refused(
-      Refusal::invalid, "unknown_launcher",
-      "this faasd has no launcher '" + wanted + "', only '" + known + "'; its --launcher decides");
-}
-
 void check_open_files(std::uint64_t wanted) {
   const std::uint64_t most = sys::file_limit();
   if (wanted <= most) return;
@@ -137,7 +129,7 @@ std::unique_ptr<Deploy> HostOperator::begin_deploy(const std::string& name,
                                                    const image::Selection& selection,
                                                    const std::string& layer_request) {
   function::check_name(name);
-  check_launcher(defaults_.launcher, options.launcher);
+  household_.launchers.get(options.launcher);
   check_open_files(options.limits.open_files);
   check_warm(options);
   const std::optional<function::History> old = history_of(name);
@@ -190,7 +182,7 @@ FunctionStatus HostOperator::rollback(const std::string& name,
                   "version " + std::to_string(*number) + " of '" + name + "' is the current one");
   }
   function::Version version = number ? version_of(*history, *number) : version_before(*history);
-  check_launcher(defaults_.launcher, version.launcher);
+  household_.launchers.get(version.launcher);
   version.rollback_of = version.version;
   try {
     return put_version(name, version, household_.images.open(version.image));
@@ -244,9 +236,10 @@ FunctionStatus HostOperator::put_version(const std::string& name, const function
 
 std::shared_ptr<const instance::Blueprint> HostOperator::make_blueprint(
     const function::Function& function, std::shared_ptr<const image::Image> image) const {
-  return instance::make_blueprint(
-      function, household_.addresses.subnet().host_ids(function.address), std::move(image),
-      household_.rootfs_views, defaults_.limit_swap, defaults_.scripts, seccomp_);
+  return instance::make_blueprint(function, household_.launchers.get(function.launcher),
+                                  household_.addresses.subnet().host_ids(function.address),
+                                  std::move(image), household_.rootfs_views, defaults_.limit_swap,
+                                  defaults_.scripts, seccomp_);
 }
 
 // Nobody connects to a language.
@@ -391,7 +384,8 @@ Collected HostOperator::collect_garbage() {
 FunctionStatus HostOperator::status_of(const Entry& entry) const {
   FunctionStatus status;
   status.function = entry.blueprint->function;
-  if (status.function.launcher.empty()) status.function.launcher = defaults_.launcher;
+  if (status.function.launcher.empty())
+    status.function.launcher = household_.launchers.default_name();
   status.host_ids = household_.addresses.subnet().host_ids(status.function.address);
   status.image = entry.blueprint->image;
   status.kept_versions = 1 + entry.previous.size();
@@ -433,7 +427,7 @@ std::vector<function::Version> HostOperator::versions(const std::string& name) {
   std::vector<function::Version> versions = std::move(history->previous);
   versions.insert(versions.begin(), history->current);
   for (function::Version& version : versions) {
-    if (version.launcher.empty()) version.launcher = defaults_.launcher;
+    if (version.launcher.empty()) version.launcher = household_.launchers.default_name();
   }
   return versions;
 }

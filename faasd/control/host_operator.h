@@ -18,6 +18,7 @@
 #include "faasd/function/function_store.h"
 #include "faasd/instance/blueprint.h"
 #include "faasd/serve/dispatcher.h"
+#include "oci/runtime/launchers.h"
 #include "oci/sys/event_loop.h"
 #include "oci/sys/log.h"
 
@@ -32,13 +33,13 @@ struct Household {
   const function::FunctionStore& store;
   function::AddressPool& addresses;
   serve::Dispatcher& dispatcher;
+  runtime::Launchers& launchers;
   journal::Journal& journal;
 };
 
 struct DeployDefaults {
   std::uint16_t port = 80;
   bool limit_swap = false;
-  std::string launcher;           // the only one; a function may name it
   std::size_t keep_versions = 3;  // of each function, the current one included
   function::ScriptLimits scripts;
 };

@@ -3,32 +3,16 @@
 #include <filesystem>
 
 #include "faasd/instance/leftover.h"
-#include "oci/sys/error.h"
+#include "oci/runtime/container_places.h"
+#include "oci/sys/program.h"
 
 namespace instance {
-namespace {
+namespace {}  // namespace
 
-// Beside this program where it was built, in libexec where it was installed.
-std::filesystem::path find_executor() {
-  const std::filesystem::path directory =
-      std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  for (const char* place : {"faas-execute", "../libexec/faasd/faas-execute"}) {
-    std::filesystem::path path = (directory / place).lexically_normal();
-    if (std::filesystem::exists(path)) return path;
-  }
-  throw sys::Refused(sys::Refusal::failed, "no_executor",
-                     "faas-execute, which runs programs, is neither beside faasd in " +
-                         directory.string() + " nor in its libexec/faasd: install it again");
-}
-
-}  // namespace
-
-std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
-                                                const runtime::HostIds& ids,
-                                                std::shared_ptr<const image::Image> image,
-                                                runtime::RootfsViews& views, bool limit_swap,
-                                                const function::ScriptLimits& scripts,
-                                                std::shared_ptr<const nlohmann::json> seccomp) {
+std::shared_ptr<const Blueprint> make_blueprint(
+    const function::Function& function, runtime::Launcher& launcher, const runtime::HostIds& ids,
+    std::shared_ptr<const image::Image> image, runtime::RootfsViews& views, bool limit_swap,
+    const function::ScriptLimits& scripts, std::shared_ptr<const nlohmann::json> seccomp) {
   const runtime::RootfsView::Mounted rootfs = views.look_at(*image);
   // A language without scripts runs programs alone, and is told each time which.
   const bool runs_scripts =
@@ -36,7 +20,8 @@ std::shared_ptr<const Blueprint> make_blueprint(const function::Function& functi
   const bool needs_command = !function.language || runs_scripts;
   if (needs_command) image::check_command(image->config, rootfs.path());
   runtime::Container container;
-  if (function.language && !function.language->run.empty()) container.executor = find_executor();
+  if (function.language && !function.language->run.empty())
+    container.executor = sys::find_own_program("faas-execute");
   container.args = needs_command ? image->config.command()
                                  : std::vector<std::string>{std::string(runtime::kExecutor)};
   container.user = image::resolve_user(image->config, rootfs.path());
@@ -52,11 +37,12 @@ std::shared_ptr<const Blueprint> make_blueprint(const function::Function& functi
   container.resources.open_files = function.limits.open_files;
   container.resources.file_bytes = function.limits.file_size_bytes;
   container.seccomp = std::move(seccomp);
+  container.image = image;
   container.annotations = marks_of(function, image->digest);
   std::shared_ptr<runtime::RootfsView> view = views.make(function.name, image, container.ids);
   return std::make_shared<const Blueprint>(
       Blueprint{function, std::move(image), std::move(view), std::move(container),
-                limits.timeout.value_or(function.limits.timeout)});
+                limits.timeout.value_or(function.limits.timeout), &launcher});
 }
 
 }  // namespace instance

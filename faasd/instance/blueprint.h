@@ -10,6 +10,7 @@
 #include "oci/image/image.h"
 #include "oci/runtime/container.h"
 #include "oci/runtime/host_ids.h"
+#include "oci/runtime/launcher.h"
 #include "oci/runtime/rootfs_view.h"
 
 namespace instance {
@@ -18,17 +19,16 @@ struct Blueprint {
   function::Function function;
   std::shared_ptr<const image::Image> image;
   std::shared_ptr<runtime::RootfsView> rootfs;
-  runtime::Container container;  // without root, id, cgroup and socket, which differ by instance
+  runtime::Container container;  // without what differs by instance
   std::chrono::milliseconds timeout;
+  runtime::Launcher* launcher = nullptr;  // outlives all that is made
 };
 
 // Throws sys::Refused(invalid) if the image cannot run: no command, or one that is not there, an
 // unknown user, a working directory that does not do. `scripts` counts for languages of scripts.
-std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
-                                                const runtime::HostIds& ids,
-                                                std::shared_ptr<const image::Image> image,
-                                                runtime::RootfsViews& views, bool limit_swap,
-                                                const function::ScriptLimits& scripts,
-                                                std::shared_ptr<const nlohmann::json> seccomp);
+std::shared_ptr<const Blueprint> make_blueprint(
+    const function::Function& function, runtime::Launcher& launcher, const runtime::HostIds& ids,
+    std::shared_ptr<const image::Image> image, runtime::RootfsViews& views, bool limit_swap,
+    const function::ScriptLimits& scripts, std::shared_ptr<const nlohmann::json> seccomp);
 
 }  // namespace instance

@@ -33,25 +33,23 @@ std::string over_time(const Blueprint& blueprint) {
 
 }  // namespace
 
-Instance::Instance(const Workshop& workshop, runtime::Launcher& launcher,
-                   std::shared_ptr<const Blueprint> blueprint,
-                   const std::shared_ptr<journal::Book>& book, std::string id, Start start,
+Instance::Instance(const Workshop& workshop, std::shared_ptr<const Blueprint> blueprint,
+                   const std::shared_ptr<journal::Book>& book, const std::string& id, Start start,
                    Callbacks callbacks)
     : workshop_(workshop),
-      launcher_(launcher),
       blueprint_(std::move(blueprint)),
-      id_(std::move(id)),
+      launcher_(*blueprint_->launcher),
+      id_(id),
       callbacks_(std::move(callbacks)),
       start_(start),
-      rootfs_(blueprint_->rootfs->use()),
+      reservation_(launcher_.reserve(id_, blueprint_->container, *blueprint_->rootfs)),
       broker_(workshop.broker, id_),
-      bundle_(runtime::Bundle(workshop.bundles_dir, container())),
+      bundle_(runtime::Bundle(workshop.bundles_dir, id_)),
       stdout_(workshop.loop, workshop.log, book, {blueprint_->function.name, id_, "stdout"},
               blueprint_->function.limits.output_bytes, listener(Stream::out)),
       stderr_(workshop.loop, workshop.log, book, {blueprint_->function.name, id_, "stderr"},
               blueprint_->function.limits.output_bytes, listener(Stream::err)),
       started_(Clock::now()) {
-  give_output_to_user();
   handoff_.emplace(workshop_.loop, bundle_->take_control_listener(),
                    Handoff::Callbacks{[this] { on_connected(); }, [this] { on_taken(); },
                                       [this] { on_left(); }});
@@ -66,8 +64,10 @@ Instance::~Instance() = default;
 // Throws if there is not even a runtime to start; then nothing is left of it.
 void Instance::start_runtime() {
   try {
-    workshop_.cgroups.limit_tcp_buffers(id_, blueprint_->container.resources.memory_bytes);
-    launch_ = launcher_.launch({*bundle_, stdout_.write_end(), stderr_.write_end(),
+    const runtime::Container container = this->container();
+    give_output_to(container);
+    workshop_.cgroups.limit_tcp_buffers(id_, container.resources.memory_bytes);
+    launch_ = launcher_.launch({container, *bundle_, stdout_.write_end(), stderr_.write_end(),
                                 [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); },
                                 start_ == Start::warm});
   } catch (...) {
@@ -77,8 +77,7 @@ void Instance::start_runtime() {
 }
 
 // So that the handler may open them anew, by /dev/stderr.
-void Instance::give_output_to_user() const {
-  const runtime::Container& container = blueprint_->container;
+void Instance::give_output_to(const runtime::Container& container) const {
   const uid_t user = runtime::host_id(container.ids.users, container.user.uid);
   const gid_t group = runtime::host_id(container.ids.groups, container.user.gid);
   for (const Output* output : {&stdout_, &stderr_}) {
@@ -100,7 +99,8 @@ void Instance::begin_time() {
 
 runtime::Container Instance::container() const {
   runtime::Container container = blueprint_->container;
-  container.rootfs = rootfs_->path();
+  container.rootfs = reservation_.rootfs;
+  container.ids = reservation_.ids;
   container.id = id_;
   container.seccomp_listener = workshop_.broker.socket();
   container.cgroup_path = workshop_.cgroups.path_of(id_);

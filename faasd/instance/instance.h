@@ -62,9 +62,10 @@ class Instance {
   };
 
   // Makes the bundle and starts the launch. Throws std::system_error, and nothing is left.
-  Instance(const Workshop& workshop, runtime::Launcher& launcher,
-           std::shared_ptr<const Blueprint> blueprint, const std::shared_ptr<journal::Book>& book,
-           std::string id, Start start, Callbacks callbacks);
+  // `id` is what the blueprint's launcher has named the next container.
+  Instance(const Workshop& workshop, std::shared_ptr<const Blueprint> blueprint,
+           const std::shared_ptr<journal::Book>& book, const std::string& id, Start start,
+           Callbacks callbacks);
   ~Instance();
 
   // From now on these are told. Never from within one of the old ones.
@@ -85,7 +86,7 @@ class Instance {
 
   runtime::Container container() const;
   Output::Listener listener(Stream stream) const;
-  void give_output_to_user() const;
+  void give_output_to(const runtime::Container& container) const;
   void start_runtime();
   void on_launch_done(runtime::LaunchResult result);
   void on_connected();
@@ -101,14 +102,14 @@ class Instance {
   void judge(Receipt& receipt) const;
 
   const Workshop& workshop_;
-  runtime::Launcher& launcher_;
   std::shared_ptr<const Blueprint> blueprint_;
+  runtime::Launcher& launcher_;
   std::string id_;
   Callbacks callbacks_;
   State state_ = State::launching;
   Start start_;
 
-  std::shared_ptr<const runtime::RootfsView::Mounted> rootfs_;
+  runtime::Reservation reservation_;
   runtime::ConnectBroker::Client broker_;
   std::optional<runtime::Bundle> bundle_;
   std::optional<Handoff> handoff_;

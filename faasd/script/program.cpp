@@ -7,6 +7,7 @@
 #include "faasd/script/json_members.h"
 #include "faasd/script/verdict.h"
 #include "oci/runtime/container.h"
+#include "oci/runtime/container_places.h"
 #include "oci/sys/error.h"
 
 namespace script {

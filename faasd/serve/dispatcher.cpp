@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "oci/sys/error.h"
-#include "oci/sys/random.h"
 #include "oci/sys/socket.h"
 
 namespace serve {
@@ -39,10 +38,9 @@ instance::Receipt receipt_of(const instance::Blueprint& blueprint, microseconds 
 
 }  // namespace
 
-Dispatcher::Dispatcher(const instance::Workshop& workshop, runtime::Launcher& launcher,
-                       HostBounds bounds, const function::Subnet& subnet)
+Dispatcher::Dispatcher(const instance::Workshop& workshop, HostBounds bounds,
+                       const function::Subnet& subnet)
     : workshop_(workshop),
-      launcher_(launcher),
       bounds_(bounds),
       closing_(workshop.loop),
       traffic_(workshop.loop, workshop.log, subnet.first(), subnet.last()) {}
@@ -262,7 +260,9 @@ std::unique_ptr<instance::Instance> Dispatcher::take_parked(const ServicePtr& se
 
 void Dispatcher::start(const ServicePtr& service, Client client, microseconds queued,
                        std::unique_ptr<instance::Instance> parked) {
-  const std::string id = parked ? parked->id() : sys::random_hex(8);
+  const instance::Blueprint& blueprint = *service->blueprint;
+  runtime::Launcher& launcher = *blueprint.launcher;
+  const std::string id = parked ? parked->id() : launcher.next_id(blueprint.container.ids);
   sys::Connection connection;
   if (!client.caller) connection = traffic_.expect(client.socket.get());
   if (client.caller) client.caller->on_start(id);
@@ -277,7 +277,7 @@ void Dispatcher::start(const ServicePtr& service, Client client, microseconds qu
   } catch (const std::exception& error) {
     instance::Receipt receipt = receipt_of(*service->blueprint, queued, client);
     receipt.instance = id;
-    receipt.launcher = launcher_.name();
+    receipt.launcher = launcher.name();
     receipt.outcome = instance::Outcome::launch_failed;
     receipt.reason = error.what();
     receipt.summary = "the container runtime could not be started; the log of faasd says why";
@@ -300,9 +300,9 @@ std::unique_ptr<instance::Instance> Dispatcher::launch(const ServicePtr& service
     client.adapt(*adapted);
     blueprint = std::move(adapted);
   }
-  auto instance = std::make_unique<instance::Instance>(workshop_, launcher_, std::move(blueprint),
-                                                       service->book, id, instance::Start::cold,
-                                                       std::move(callbacks));
+  auto instance =
+      std::make_unique<instance::Instance>(workshop_, std::move(blueprint), service->book, id,
+                                           instance::Start::cold, std::move(callbacks));
   ++host_.launching;
   return instance;
 }

@@ -36,8 +36,7 @@ struct Counts {
 class Dispatcher {
  public:
   // `subnet` is where functions have their addresses.
-  Dispatcher(const instance::Workshop& workshop, runtime::Launcher& launcher, HostBounds bounds,
-             const function::Subnet& subnet);
+  Dispatcher(const instance::Workshop& workshop, HostBounds bounds, const function::Subnet& subnet);
   ~Dispatcher();
 
   // Starts to serve a function on a bound listener, a language without one. This, `replace` and
@@ -126,7 +125,6 @@ class Dispatcher {
   static void note_load(const Service& service);
 
   instance::Workshop workshop_;
-  runtime::Launcher& launcher_;
   HostBounds bounds_;
   HostLoad host_;
   Closing closing_;

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "faasd/function/bounds.h"
-#include "oci/sys/random.h"
 
 namespace serve {
 
@@ -13,11 +12,9 @@ using instance::Instance;
 using instance::Outcome;
 using std::chrono::milliseconds;
 
-Pool::Pool(const instance::Workshop& workshop, runtime::Launcher& launcher,
-           std::shared_ptr<const instance::Blueprint> blueprint,
+Pool::Pool(const instance::Workshop& workshop, std::shared_ptr<const instance::Blueprint> blueprint,
            std::shared_ptr<journal::Book> book, PoolTotals& totals, std::function<void()> on_change)
     : workshop_(workshop),
-      launcher_(launcher),
       blueprint_(std::move(blueprint)),
       book_(std::move(book)),
       totals_(totals),
@@ -67,7 +64,7 @@ bool Pool::is_short() const {
 }
 
 void Pool::add() {
-  const std::string id = sys::random_hex(8);
+  const std::string id = blueprint_->launcher->next_id(blueprint_->container.ids);
   Instance::Callbacks callbacks;
   callbacks.launched = [this] {
     --launching_;
@@ -85,7 +82,7 @@ void Pool::add() {
     on_change_();
   };
   try {
-    instances_.emplace(id, std::make_unique<Instance>(workshop_, launcher_, blueprint_, book_, id,
+    instances_.emplace(id, std::make_unique<Instance>(workshop_, blueprint_, book_, id,
                                                       instance::Start::warm, std::move(callbacks)));
   } catch (const std::exception& error) {
     return pause_after(error.what());

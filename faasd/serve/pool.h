@@ -29,9 +29,8 @@ class Pool {
   using Clock = Demand::Clock;
 
   // `on_change` is called when one has been launched or parked, or is gone. All outlive the pool.
-  Pool(const instance::Workshop& workshop, runtime::Launcher& launcher,
-       std::shared_ptr<const instance::Blueprint> blueprint, std::shared_ptr<journal::Book> book,
-       PoolTotals& totals, std::function<void()> on_change);
+  Pool(const instance::Workshop& workshop, std::shared_ptr<const instance::Blueprint> blueprint,
+       std::shared_ptr<journal::Book> book, PoolTotals& totals, std::function<void()> on_change);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -70,7 +69,6 @@ class Pool {
   void measure(std::uint64_t bytes);
 
   const instance::Workshop& workshop_;
-  runtime::Launcher& launcher_;
   std::shared_ptr<const instance::Blueprint> blueprint_;
   std::shared_ptr<journal::Book> book_;
   PoolTotals& totals_;

@@ -17,7 +17,7 @@ void Dispatcher::have_pool(const ServicePtr& service) {
   const function::Warm& warm = service->blueprint->function.warm;
   if (!service->pool && (warm.automatic || warm.instances > 0)) {
     service->pool =
-        std::make_unique<Pool>(workshop_, launcher_, service->blueprint, service->book, pooled_,
+        std::make_unique<Pool>(workshop_, service->blueprint, service->book, pooled_,
                                // The service has the pool: a strong pointer would be a circle.
                                [this, weak = std::weak_ptr(service)] {
                                  if (const ServicePtr s = weak.lock()) on_pool_change(s);

@@ -13,7 +13,7 @@
 namespace runtime {
 namespace {
 
-constexpr const char* kControlSocket = "control.sock";
+constexpr const char* kControlSocketName = "control.sock";
 constexpr const char* kConfig = "config.json";
 constexpr const char* kPidFile = "pid";
 constexpr const char* kLogFile = "runtime.log";
@@ -26,7 +26,7 @@ constexpr mode_t kControlMode = 0666;
 // Without a descriptor, of which there may be none: that is how a launch fails, too. What is in a
 // bundle is known; should there be more, it is a tree like any other.
 void remove_bundle(const std::filesystem::path& path) {
-  for (const char* name : {kControlSocket, kConfig, kPidFile, kLogFile}) {
+  for (const char* name : {kControlSocketName, kConfig, kPidFile, kLogFile}) {
     ::unlink((path / name).c_str());
   }
   if (::rmdir(path.c_str()) != 0 && errno != ENOENT) sys::remove_tree(path);
@@ -34,24 +34,27 @@ void remove_bundle(const std::filesystem::path& path) {
 
 }  // namespace
 
-Bundle::Bundle(const std::filesystem::path& parent, Container container)
-    : id_(container.id), path_(parent / container.id) {
+Bundle::Bundle(const std::filesystem::path& parent, std::string id)
+    : id_(std::move(id)), path_(parent / id_) {
   if (::mkdir(path_.c_str(), S_IRWXU) != 0) sys::throw_errno("make bundle " + path_.string());
   try {
-    control_listener_ = sys::listen_unix(sys::open_directory(path_).get(), kControlSocket,
+    control_listener_ = sys::listen_unix(sys::open_directory(path_).get(), kControlSocketName,
                                          kControlMode, kControlBacklog);
-    container.control_socket = path_ / kControlSocket;
-    const sys::UniqueFd config =
-        sys::open_file(path_ / kConfig, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
-    // An image may hold bytes that are no UTF-8 in its Env: replaced, since JSON has no other way.
-    sys::write_all(
-        config.get(),
-        to_oci_spec(container).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-        kConfig);
   } catch (...) {
     remove_bundle(path_);
     throw;
   }
+}
+
+void Bundle::write_config(const nlohmann::json& config) const {
+  const sys::UniqueFd file =
+      sys::open_file(path_ / kConfig, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+  sys::write_all(file.get(), config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                 kConfig);
+}
+
+std::filesystem::path Bundle::control_socket() const {
+  return path_ / kControlSocketName;
 }
 
 std::filesystem::path Bundle::pid_file() const {

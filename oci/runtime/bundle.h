@@ -1,29 +1,33 @@
-// The directory of one instance: `config.json`, its `control.sock`, what the runtime writes (its
+// The directory of one instance: its `control.sock`, its `config.json`, what a runtime writes (its
 // log, the pid). Made when the instance is launched, removed by the destructor with all that is in
 // it. Mode 0700: only root reaches the sockets from the host. One thread at a time.
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "oci/runtime/container.h"
 #include "oci/sys/unique_fd.h"
 
 namespace runtime {
 
 class Bundle {
  public:
-  // Makes `<parent>/<container.id>`, with the listening control socket in it and the container's
-  // config.json; sets container.control_socket. Throws std::system_error and leaves nothing.
-  Bundle(const std::filesystem::path& parent, Container container);
+  // Makes `<parent>/<id>`, with the listening control socket in it. Throws std::system_error and
+  // leaves nothing.
+  Bundle(const std::filesystem::path& parent, std::string id);
   Bundle(Bundle&& other) noexcept;
   Bundle& operator=(Bundle&&) = delete;
   ~Bundle();
 
   const std::string& id() const noexcept { return id_; }
   const std::filesystem::path& path() const noexcept { return path_; }
+  std::filesystem::path control_socket() const;
   std::filesystem::path pid_file() const;
   std::filesystem::path log_file() const;
+
+  // Once. What is no UTF-8 in it is replaced, since JSON has no other way.
+  void write_config(const nlohmann::json& config) const;
 
   // The listener behind /control.sock; taken once, by the Handoff.
   sys::UniqueFd take_control_listener() noexcept { return std::move(control_listener_); }

@@ -107,22 +107,27 @@ void ConnectBroker::hear(std::uint64_t number) {
   if (!said && !parcel.ended && runtime.state.size() <= kMaxState) return;
   Runtime whole = std::move(runtime);
   runtimes_.erase(number);
-  adopt(std::move(whole));
+  take_over(container_of(whole.state), std::move(whole.listener));
+}
+
+void ConnectBroker::adopt(const std::string& container, sys::UniqueFd listener) {
+  loop_.post([this, container, shared = std::make_shared<sys::UniqueFd>(std::move(listener))] {
+    take_over(container, std::move(*shared));
+  });
 }
 
 // What cannot be adopted is closed, and the calls that it trapped fail with ENOSYS.
-void ConnectBroker::adopt(Runtime runtime) {
-  const std::string container = container_of(runtime.state);
+void ConnectBroker::take_over(const std::string& container, sys::UniqueFd listener) {
   Counter counter;
   {
     const std::lock_guard lock(mutex_);
     const auto it = clients_.find(container);
     if (it != clients_.end()) counter = it->second;
   }
-  if (!counter || !sys::is_call_listener(runtime.listener.get())) return;
+  if (!counter || !sys::is_call_listener(listener.get())) return;
   containers_.erase(container);  // with its watch before its descriptor
   containers_[container] = {
-      .calls = std::make_shared<TrappedCalls>(std::move(runtime.listener),
+      .calls = std::make_shared<TrappedCalls>(std::move(listener),
                                               [this, container, counter](sys::SocketCall call) {
                                                 note_escape(container, counter, call);
                                               }),

@@ -51,6 +51,9 @@ class ConnectBroker {
   ConnectBroker(const ConnectBroker&) = delete;
   ConnectBroker& operator=(const ConnectBroker&) = delete;
 
+  // What a runtime does by itself: this container's filter sends its calls here. Any thread.
+  void adopt(const std::string& container, sys::UniqueFd listener);
+
   const std::filesystem::path& socket() const noexcept { return entrance_.path; }
 
  private:
@@ -82,7 +85,7 @@ class ConnectBroker {
   void end();
   void accept_runtimes();
   void hear(std::uint64_t number);
-  void adopt(Runtime runtime);
+  void take_over(const std::string& container, sys::UniqueFd listener);
   void wait_for_calls(const std::string& container);
   void serve(const std::string& container);
   void give_up(const std::string& container, const std::exception& error);

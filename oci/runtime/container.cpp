@@ -1,18 +1,20 @@
 #include "oci/runtime/container.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
 
+#include "oci/runtime/container_places.h"
+
 namespace runtime {
 namespace {
 
 using nlohmann::json;
 
-// 100 ms, the kernel's and Docker's own default: sched-bwc.rst.
-constexpr std::int64_t kCpuPeriodUs = 100'000;
 constexpr int kTenthOfShares = 102;
 // As many inodes as a tmpfs has pages, for a file that holds anything has one; and these, for
 // directories, links and empty files. Each takes a kilobyte of the container's memory.
@@ -28,45 +30,41 @@ constexpr std::uint64_t kPendingSignals = 64;
 // Bytes of POSIX message queues are counted so too, and one container could have all there are.
 constexpr std::uint64_t kMessageQueueBytes = 0;
 
-// The paths that Docker masks and makes read-only, for the reasons it gives: they leak or change
-// state of the host that has no namespace.
-constexpr std::string_view kMaskedPaths[] = {
-    "/proc/acpi",          "/proc/asound",  "/proc/interrupts",
-    "/proc/kcore",         "/proc/keys",    "/proc/latency_stats",
-    "/proc/sched_debug",   "/proc/scsi",    "/proc/timer_list",
-    "/proc/timer_stats",   "/sys/firmware", "/sys/devices/virtual/powercap",
-    "/sys/kernel/security"};
-constexpr std::string_view kReadonlyPaths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
-                                               "/proc/sysrq-trigger"};
+json words(std::string_view text) {
+  json list = json::array();
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    list.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return list;
+}
 
+// `options` as mount(8) takes them.
 json mount(std::string_view destination, std::string_view type, std::string_view source,
-           std::vector<std::string> options) {
-  return {{"destination", destination}, {"type", type}, {"source", source}, {"options", options}};
+           const std::string& options) {
+  return {{"destination", destination},
+          {"type", type},
+          {"source", source},
+          {"options", words(options)}};
 }
 
 json mounts(const Container& container) {
-  const std::uint64_t tmpfs_bytes = container.resources.tmpfs_bytes;
-  const std::string size = "size=" + std::to_string(tmpfs_bytes);
-  const std::string inodes =
-      "nr_inodes=" + std::to_string(tmpfs_bytes / kPageBytes + kInodesWithoutPage);
+  const std::string small = "mode=1777," + tmpfs_bounds(container.resources);
   json list = json::array();
-  list.push_back(mount("/proc", "proc", "proc", {"nosuid", "nodev", "noexec"}));
+  list.push_back(mount("/proc", "proc", "proc", "nosuid,nodev,noexec"));
   list.push_back(
-      mount("/dev", "tmpfs", "tmpfs",
-            {"nosuid", "noexec", "strictatime", "mode=755", "size=65536k", "nr_inodes=1024"}));
-  // The host has 3,072 terminals for all containers, whoever made them.
-  list.push_back(mount("/dev/pts", "devpts", "devpts",
-                       {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "max=8"}));
+      mount("/dev", "tmpfs", "tmpfs", "nosuid,noexec,strictatime," + std::string(kDevOptions)));
   list.push_back(
-      mount("/dev/shm", "tmpfs", "shm", {"nosuid", "nodev", "noexec", "mode=1777", size, inodes}));
-  list.push_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "nodev", "noexec", "ro"}));
+      mount("/dev/pts", "devpts", "devpts", "nosuid,noexec," + std::string(kTerminalOptions)));
+  list.push_back(mount("/dev/shm", "tmpfs", "shm", "nosuid,nodev,noexec," + small));
+  list.push_back(mount("/sys", "sysfs", "sysfs", "nosuid,nodev,noexec,ro"));
   // Executable, as a language runtime that compiles into its temporary directory expects.
-  list.push_back(mount("/tmp", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=1777", size, inodes}));
-  list.push_back(mount("/control.sock", "bind", container.control_socket.string(),
-                       {"bind", "nosuid", "nodev", "noexec"}));
+  list.push_back(mount("/tmp", "tmpfs", "tmpfs", "nosuid,nodev," + small));
+  list.push_back(
+      mount(kControlSocket, "bind", container.control_socket.string(), "bind,nosuid,nodev,noexec"));
   if (!container.executor.empty()) {
-    list.push_back(
-        mount(kExecutor, "bind", container.executor.string(), {"bind", "ro", "nosuid", "nodev"}));
+    list.push_back(mount(kExecutor, "bind", container.executor.string(), "bind,ro,nosuid,nodev"));
   }
   return list;
 }
@@ -74,8 +72,7 @@ json mounts(const Container& container) {
 json resources(const Resources& limits) {
   json memory = {{"limit", limits.memory_bytes}};
   if (limits.limit_swap) memory["swap"] = limits.memory_bytes;  // memory and swap together
-  json cpu = {{"quota", std::llround(limits.cpus * static_cast<double>(kCpuPeriodUs))},
-              {"period", kCpuPeriodUs}};
+  json cpu = {{"quota", cpu_quota_us(limits)}, {"period", kCpuPeriodUs}};
   if (limits.low_priority) cpu["shares"] = kTenthOfShares;
   return {{"memory", memory},
           {"cpu", cpu},
@@ -84,18 +81,12 @@ json resources(const Resources& limits) {
           {"devices", json::array({{{"allow", false}, {"access", "rwm"}}})}};
 }
 
-// Soft and hard: nothing in a container may raise it.
-json rlimit(std::string_view type, std::uint64_t value) {
-  return {{"type", type}, {"hard", value}, {"soft", value}};
-}
-
-json rlimits(const Container& container) {
-  const Resources& limits = container.resources;
-  return json::array({rlimit("RLIMIT_NOFILE", limits.open_files),
-                      rlimit("RLIMIT_FSIZE", limits.file_bytes), rlimit("RLIMIT_CORE", 0),
-                      rlimit("RLIMIT_NPROC", std::max<std::uint64_t>(limits.pids, kRuntimeThreads)),
-                      rlimit("RLIMIT_SIGPENDING", kPendingSignals),
-                      rlimit("RLIMIT_MSGQUEUE", kMessageQueueBytes)});
+json rlimits(const Resources& resources) {
+  json list = json::array();
+  for (const ProcessLimit& limit : process_limits(resources)) {
+    list.push_back({{"type", limit.name}, {"hard", limit.value}, {"soft", limit.value}});
+  }
+  return list;
 }
 
 json process(const Container& container) {
@@ -114,7 +105,7 @@ json process(const Container& container) {
             {"inheritable", empty},
             {"permitted", empty},
             {"ambient", empty}}},
-          {"rlimits", rlimits(container)},
+          {"rlimits", rlimits(container.resources)},
           {"noNewPrivileges", true}};
 }
 
@@ -160,6 +151,24 @@ void set_env(std::vector<std::string>& env, const std::string& entry, bool repla
 }
 
 }  // namespace
+
+std::vector<ProcessLimit> process_limits(const Resources& resources) {
+  return {{"RLIMIT_NOFILE", RLIMIT_NOFILE, resources.open_files},
+          {"RLIMIT_FSIZE", RLIMIT_FSIZE, resources.file_bytes},
+          {"RLIMIT_CORE", RLIMIT_CORE, 0},
+          {"RLIMIT_NPROC", RLIMIT_NPROC, std::max<std::uint64_t>(resources.pids, kRuntimeThreads)},
+          {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING, kPendingSignals},
+          {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE, kMessageQueueBytes}};
+}
+
+std::string tmpfs_bounds(const Resources& resources) {
+  const std::uint64_t inodes = resources.tmpfs_bytes / kPageBytes + kInodesWithoutPage;
+  return "size=" + std::to_string(resources.tmpfs_bytes) + ",nr_inodes=" + std::to_string(inodes);
+}
+
+std::int64_t cpu_quota_us(const Resources& resources) {
+  return std::llround(resources.cpus * static_cast<double>(kCpuPeriodUs));
+}
 
 std::vector<std::string> merge_env(const std::vector<std::string>& image_env,
                                    const std::vector<std::string>& function_env,

@@ -28,12 +28,27 @@ struct Resources {
   bool low_priority = false;      // a tenth of a processor that others want
 };
 
-// On the container's own tmpfs: an image need not have a place for it.
-inline constexpr std::string_view kExecutor = "/dev/faas-execute";
+// 100 ms, the kernel's and Docker's own default: sched-bwc.rst.
+inline constexpr std::int64_t kCpuPeriodUs = 100'000;
+// Processor time of each period.
+std::int64_t cpu_quota_us(const Resources& resources);
+
+// Options of tmpfs(5), of /tmp and of /dev/shm.
+std::string tmpfs_bounds(const Resources& resources);
+
+// Soft and hard: nothing in a container may raise it. setrlimit(2).
+struct ProcessLimit {
+  std::string_view name;
+  int resource = 0;
+  std::uint64_t value = 0;
+};
+std::vector<ProcessLimit> process_limits(const Resources& resources);
 
 struct Container {
-  std::string id;                // also its host name
-  std::filesystem::path rootfs;  // on a mount that is read-only, nosuid and nodev
+  std::string id;  // also its host name
+  std::shared_ptr<const image::Image> image;
+  std::filesystem::path
+      rootfs;  // of it, for a runtime: on a mount that is read-only, nosuid and nodev
   std::vector<std::string> args;
   std::vector<std::string> env;
   std::string working_dir = "/";

@@ -24,6 +24,12 @@ inline constexpr std::uint32_t kFirstHostId = 0x5000'0000;
 inline constexpr std::uint32_t kFirstHighHostId = kFirstHostId - kHostIdRanges * kHighHostIds;
 inline constexpr std::uint32_t kLastHostId = kFirstHostId + kHostIdRanges * kHostIds - 1;
 
+// Above them, up to 2^31: one range for each slot of the native launcher.
+inline constexpr std::uint32_t kSlotIdRanges = 2'047;
+constexpr std::uint32_t slot_host_id(std::uint32_t range) noexcept {  // range < kSlotIdRanges
+  return kLastHostId + 1 + range * kHostIds;
+}
+
 // The host's ids that one function has, users and groups alike.
 struct HostIds {
   std::uint32_t first = 0;       // of kHostIds

@@ -1,8 +1,9 @@
 // How an instance's container is made. One interface, two launchers: any OCI runtime's command line
-// (OciLauncher) and our own. A Launch is a container on its way.
+// (OciLauncher) and our own (native/). A Launch is a container on its way.
 // Used on the event-loop thread; `sweep` may be called from any thread.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +11,8 @@
 #include <variant>
 
 #include "oci/runtime/bundle.h"
+#include "oci/runtime/container.h"
+#include "oci/runtime/rootfs_view.h"
 #include "oci/sys/unique_fd.h"
 
 namespace runtime {
@@ -36,17 +39,33 @@ class Launch {
   virtual void abandon() noexcept = 0;
 };
 
+// A container that is to be launched soon. What the launcher has ready for it goes with this, so it
+// is kept until the container is gone.
+struct Reservation {
+  std::string id;
+  sys::IdMaps ids;               // who its users are on the host
+  std::filesystem::path rootfs;  // where a runtime finds its root file system
+  std::shared_ptr<const void> held;
+};
+
 struct LaunchOptions {
-  const Bundle& bundle;  // outlives the Launch
-  int stdout_fd;         // borrowed until `launch` returns
+  const Container& container;  // with its id, ids and cgroup; until `launch` returns
+  const Bundle& bundle;        // outlives the Launch
+  int stdout_fd;               // borrowed until `launch` returns
   int stderr_fd;
   std::function<void(LaunchResult)> done;  // once, on the loop thread, never from within `launch`
   bool low_priority = false;               // nobody waits for it
 };
 
+// What follows but `sweep` is called on the loop thread.
 class Launcher {
  public:
   virtual ~Launcher() = default;
+  // The name of the next container, whose users are to be these: what can be reserved.
+  virtual std::string next_id(const sys::IdMaps& ids) = 0;
+  // Throws std::system_error, or sys::Refused.
+  virtual Reservation reserve(const std::string& id, const Container& container,
+                              RootfsView& view) = 0;
   // Throws std::system_error if not even the runtime's process could be started.
   virtual std::unique_ptr<Launch> launch(LaunchOptions options) = 0;
   // Removes what the launcher keeps about a container that is dead, and only that. Not an error if

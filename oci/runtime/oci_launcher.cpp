@@ -13,6 +13,7 @@
 #include "oci/sys/file.h"
 #include "oci/sys/keyring.h"
 #include "oci/sys/pidfd.h"
+#include "oci/sys/random.h"
 #include "oci/sys/subprocess.h"
 
 namespace runtime {
@@ -121,8 +122,23 @@ OciLauncher::OciLauncher(sys::EventLoop& loop, std::string program, std::filesys
   sys::leave_session_keyring();
 }
 
+std::string OciLauncher::next_id(const sys::IdMaps&) {
+  constexpr std::size_t kIdBytes = 8;
+  return sys::random_hex(kIdBytes);
+}
+
+Reservation OciLauncher::reserve(const std::string& id, const Container& container,
+                                 RootfsView& view) {
+  std::shared_ptr<const RootfsView::Mounted> rootfs = view.use();
+  std::filesystem::path path = rootfs->path();
+  return {id, container.ids, std::move(path), std::move(rootfs)};
+}
+
 std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {
   const Bundle& bundle = options.bundle;
+  Container container = options.container;
+  container.control_socket = bundle.control_socket();
+  bundle.write_config(to_oci_spec(container));
   sys::SubprocessOptions process;
   process.argv = {program_,
                   "--root",

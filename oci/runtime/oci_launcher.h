@@ -22,6 +22,8 @@ class OciLauncher : public Launcher {
   OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root,
               bool by_systemd);
 
+  std::string next_id(const sys::IdMaps& ids) override;
+  Reservation reserve(const std::string& id, const Container& container, RootfsView& view) override;
   std::unique_ptr<Launch> launch(LaunchOptions options) override;
   void sweep(const std::string& id) override;
   std::string_view name() const noexcept override { return program_; }

@@ -25,15 +25,14 @@ constexpr std::chrono::minutes kIdle{10};
 constexpr std::size_t kIdleViews = 4;
 constexpr std::chrono::minutes kLookEvery{1};
 
-// Grafts lead to directories, and no image can have put a link there since.
+}  // namespace
+
 sys::UniqueFd open_graft(int root_fd, const image::Graft& graft) {
   std::optional<sys::UniqueFd> fd =
       sys::open_beneath(root_fd, graft.path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (!fd) sys::throw_errno(ENOENT, "open the shared directory " + graft.path);
   return std::move(*fd);
 }
-
-}  // namespace
 
 RootfsView::Mounted::Mounted(const image::Image& image, const std::optional<sys::IdMaps>& ids,
                              std::filesystem::path path)

@@ -24,6 +24,10 @@ namespace runtime {
 
 class RootfsViews;
 
+// The directory beneath `root_fd` where a graft belongs, or which it shares. Throws if there is
+// none.
+sys::UniqueFd open_graft(int root_fd, const image::Graft& graft);
+
 // One image, seen at a directory of its own. It is mounted when it is used, and stays so for a
 // while: a function that nobody calls has no mount. Any thread.
 class RootfsView {

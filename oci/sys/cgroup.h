@@ -19,6 +19,8 @@
 #include <string_view>
 #include <vector>
 
+#include "oci/sys/unique_fd.h"
+
 namespace sys {
 
 // One mounted hierarchy, as /proc/self/mountinfo names it.
@@ -43,6 +45,22 @@ struct CgroupUsage {
 
 // The number behind `key` in lines of "key number", as cpu.stat and memory.events have them.
 std::optional<std::uint64_t> number_in(std::string_view text, std::string_view key);
+
+// What the processes of a cgroup may have together.
+struct CgroupLimits {
+  std::uint64_t memory_bytes = 0;
+  bool limit_swap = false;  // swap off; only where `limits_swap`
+  std::int64_t cpu_quota_us = 0;
+  std::int64_t cpu_period_us = 0;
+  std::uint64_t pids = 0;
+  bool low_priority = false;
+};
+
+// A cgroup as its first process enters it.
+struct CgroupEntrance {
+  bool v2 = false;            // by clone3(2) with CLONE_INTO_CGROUP
+  std::vector<UniqueFd> fds;  // v2: its directory; v1: `cgroup.procs` of each hierarchy
+};
 
 enum class CgroupDriver {
   automatic,  // systemd, if it is PID 1 and has delegated nothing to us
@@ -72,6 +90,13 @@ class CgroupTree {
 
   // True if swap is accounted for, so that a limit for it may be set.
   bool limits_swap() const noexcept { return limits_swap_; }
+
+  // For who runs no OCI runtime: makes the instance's cgroup in every hierarchy that limits
+  // something. Throws Refused(failed, "no_own_cgroups") where systemd makes them, and
+  // std::system_error.
+  CgroupEntrance make(const std::string& id) const;
+  // Sets its limits; it has none before. Throws std::system_error.
+  void limit(const std::string& id, const CgroupLimits& limits) const;
 
   // Makes the instance's cgroup, as far as it is needed for this, before the runtime does: v1
   // counts the buffers of TCP connections for a cgroup only if they have a limit when the socket is
@@ -104,6 +129,8 @@ class CgroupTree {
  private:
   void set_share(const std::string& id, std::string_view shares,
                  std::string_view weight) const noexcept;
+  bool limits_on_v1() const;
+  void delegate_controllers(const CgroupHierarchy& hierarchy) const;
   std::string directory_name(const std::string& id) const;
   std::optional<std::string> id_of(std::string_view name) const;  // the way back
   std::filesystem::path directory_in(const CgroupHierarchy& hierarchy, const std::string& id) const;

@@ -20,6 +20,12 @@ static_assert(static_cast<int>(sys::Capability::chown) == CAP_CHOWN);
 static_assert(static_cast<int>(sys::Capability::dac_override) == CAP_DAC_OVERRIDE);
 static_assert(static_cast<int>(sys::Capability::fowner) == CAP_FOWNER);
 static_assert(static_cast<int>(sys::Capability::fsetid) == CAP_FSETID);
+static_assert(static_cast<int>(sys::Capability::setgid) == CAP_SETGID);
+static_assert(static_cast<int>(sys::Capability::setuid) == CAP_SETUID);
+static_assert(static_cast<int>(sys::Capability::setpcap) == CAP_SETPCAP);
+static_assert(static_cast<int>(sys::Capability::net_admin) == CAP_NET_ADMIN);
+static_assert(static_cast<int>(sys::Capability::sys_chroot) == CAP_SYS_CHROOT);
+static_assert(static_cast<int>(sys::Capability::sys_admin) == CAP_SYS_ADMIN);
 static_assert(static_cast<int>(sys::Capability::setfcap) == CAP_SETFCAP);
 
 // A sanitizer's shadow memory is private and writable, and far beyond any sensible bound.

@@ -32,7 +32,19 @@ struct ResourceBounds {
 void bound_resources(const ResourceBounds& bounds);
 
 // The kernel's numbers (<linux/capability.h>) of those that a confined process may need.
-enum class Capability { chown = 0, dac_override = 1, fowner = 3, fsetid = 4, setfcap = 31 };
+enum class Capability {
+  chown = 0,
+  dac_override = 1,
+  fowner = 3,
+  fsetid = 4,
+  setgid = 6,
+  setuid = 7,
+  setpcap = 8,
+  net_admin = 12,
+  sys_chroot = 18,
+  sys_admin = 21,
+  setfcap = 31,
+};
 
 // Keeps these capabilities and drops all others from every set, the bounding set included; then
 // no_new_privs, so that no exec could bring one back.

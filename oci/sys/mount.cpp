@@ -17,24 +17,32 @@ void enter_private_mounts() {
   }
 }
 
-UniqueFd clone_sealed(int directory_fd, const UniqueFd& user_namespace) {
-  UniqueFd mount(
-      ::open_tree(directory_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+UniqueFd clone_mount(int fd, std::uint64_t attributes) {
+  UniqueFd mount(::open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
   if (!mount) throw_errno("open_tree");
-  mount_attr sealed{};
-  sealed.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  if (user_namespace) {
-    sealed.attr_set |= MOUNT_ATTR_IDMAP;
-    sealed.userns_fd = static_cast<std::uint64_t>(user_namespace.get());
-  }
-  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &sealed, sizeof sealed) != 0) {
-    if (errno == EINVAL && user_namespace) {
-      throw Refused(Refusal::failed, "no_idmapped_mounts",
-                    "the file system of the state directory, or this kernel, has no idmapped "
-                    "mounts; put --state-dir on ext4, xfs or btrfs, with Linux 5.15 or newer");
-    }
+  mount_attr change{};
+  change.attr_set = attributes;
+  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &change, sizeof change) != 0) {
     throw_errno("mount_setattr");
   }
+  return mount;
+}
+
+void map_owners(int mount_fd, const UniqueFd& user_namespace) {
+  mount_attr change{};
+  change.attr_set = MOUNT_ATTR_IDMAP;
+  change.userns_fd = static_cast<std::uint64_t>(user_namespace.get());
+  if (::mount_setattr(mount_fd, "", AT_EMPTY_PATH, &change, sizeof change) == 0) return;
+  if (errno != EINVAL) throw_errno("mount_setattr");
+  throw Refused(Refusal::failed, "no_idmapped_mounts",
+                "the file system of the state directory, or this kernel, has no idmapped "
+                "mounts; put --state-dir on ext4, xfs or btrfs, with Linux 5.15 or newer");
+}
+
+UniqueFd clone_sealed(int directory_fd, const UniqueFd& user_namespace) {
+  UniqueFd mount =
+      clone_mount(directory_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  if (user_namespace) map_owners(mount.get(), user_namespace);
   return mount;
 }
 
@@ -45,8 +53,8 @@ void mount_directory_of_mounts(const std::filesystem::path& directory) {
   }
 }
 
-void attach_mount(int mount_fd, int directory_fd) {
-  if (::move_mount(mount_fd, "", directory_fd, "",
+void attach_mount(int mount_fd, int target_fd) {
+  if (::move_mount(mount_fd, "", target_fd, "",
                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
     throw_errno("move_mount");
   }

@@ -2,6 +2,7 @@
 // mount_setattr(2); Linux 5.12. Throws std::system_error that names the call.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 
 #include "oci/sys/unique_fd.h"
@@ -12,6 +13,13 @@ namespace sys {
 // mounted here is seen by this process and its children only, and is gone with them. For a process
 // of one thread; those that it starts later share it.
 void enter_private_mounts();
+
+// What is seen at `fd` (O_PATH does), as a mount that is attached nowhere yet, with these
+// MOUNT_ATTR_… set (mount_setattr(2)). Any thread.
+UniqueFd clone_mount(int fd, std::uint64_t attributes);
+
+// A mount that is attached nowhere shows the users of this namespace from now on, as below.
+void map_owners(int mount_fd, const UniqueFd& user_namespace);
 
 // What is seen in `directory_fd` (O_PATH does), as a mount that is attached nowhere yet: read-only,
 // without devices and without privileges to be gained by exec: set-user-ID bits and file
@@ -25,9 +33,9 @@ UniqueFd clone_sealed(int directory_fd, const UniqueFd& user_namespace = UniqueF
 // it to a name he knows, only root looks around or puts something in.
 void mount_directory_of_mounts(const std::filesystem::path& directory);
 
-// Attaches a mount to the directory `directory_fd`. The descriptor is the mount's root before and
-// after.
-void attach_mount(int mount_fd, int directory_fd);
+// Attaches a mount to what `target_fd` is, a directory or, if a file is mounted, a file. The
+// descriptor is the mount's root before and after.
+void attach_mount(int mount_fd, int target_fd);
 
 // Detaches what is mounted at `path` with all that is mounted below; whoever uses it keeps it.
 void detach_mount(const std::filesystem::path& path) noexcept;

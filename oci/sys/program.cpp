@@ -6,6 +6,7 @@
 #include <chrono>
 #include <system_error>
 
+#include "oci/sys/error.h"
 #include "oci/sys/subprocess.h"
 #include "oci/sys/unique_fd.h"
 
@@ -54,6 +55,18 @@ std::optional<ProgramResult> run_program(const std::vector<std::string>& argv) {
     return std::nullopt;
   }
   return result;
+}
+
+std::filesystem::path find_own_program(const std::string& name) {
+  const std::filesystem::path directory =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  for (const char* place : {".", "../libexec/faasd"}) {
+    std::filesystem::path path = (directory / place / name).lexically_normal();
+    if (std::filesystem::exists(path)) return path;
+  }
+  throw Refused(Refusal::failed, "missing_program",
+                name + " is neither beside this program in " + directory.string() +
+                    " nor in its libexec/faasd: install it again");
 }
 
 }  // namespace sys

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
 #include <string>
 
 #include "oci/sys/error.h"
@@ -46,7 +45,7 @@ class Inhabitant {
     }
   }
 
-  std::filesystem::path proc() const { return "/proc/" + std::to_string(pid_); }
+  pid_t pid() const noexcept { return pid_; }
 
  private:
   // A copy of a process of many threads: system calls only. It holds no descriptor of ours, and
@@ -62,22 +61,33 @@ class Inhabitant {
   UniqueFd pidfd_;
 };
 
-void write_map(const std::filesystem::path& file, const std::vector<IdRange>& ranges) {
+UniqueFd open_at(int proc, const std::string& path, int flags) {
+  UniqueFd fd(::openat(proc, path.c_str(), flags | O_CLOEXEC));
+  if (!fd) throw_errno("open /proc/" + path);
+  return fd;
+}
+
+void write_map(int proc, const std::string& path, const std::vector<IdRange>& ranges) {
   std::string text;
   for (const IdRange& range : ranges) {
     text += std::to_string(range.inside) + " " + std::to_string(range.host) + " " +
             std::to_string(range.count) + "\n";
   }
-  write_all(open_file(file, O_WRONLY).get(), text, file.string());
+  write_all(open_at(proc, path, O_WRONLY).get(), text, "/proc/" + path);
 }
 
 }  // namespace
 
-UniqueFd make_user_namespace(const IdMaps& maps) {
+UniqueFd make_user_namespace(const IdMaps& maps, int proc) {
   const Inhabitant inhabitant;
-  write_map(inhabitant.proc() / "uid_map", maps.users);
-  write_map(inhabitant.proc() / "gid_map", maps.groups);
-  return open_file(inhabitant.proc() / "ns/user", O_RDONLY);
+  const std::string process = std::to_string(inhabitant.pid());
+  write_map(proc, process + "/uid_map", maps.users);
+  write_map(proc, process + "/gid_map", maps.groups);
+  return open_at(proc, process + "/ns/user", O_RDONLY);
+}
+
+UniqueFd make_user_namespace(const IdMaps& maps) {
+  return make_user_namespace(maps, open_directory("/proc").get());
 }
 
 }  // namespace sys

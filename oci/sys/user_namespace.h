@@ -23,7 +23,8 @@ struct IdMaps {
 };
 
 // A user namespace with these maps, in which no process is: it is there for what refers to it, as
-// an idmapped mount does.
+// an idmapped mount does. `proc` is /proc, for who cannot see it by that name.
+UniqueFd make_user_namespace(const IdMaps& maps, int proc);
 UniqueFd make_user_namespace(const IdMaps& maps);
 
 }  // namespace sys

@@ -10,7 +10,7 @@ import threading
 import unittest
 
 import images
-from faasd_process import (HELLO_TAR, PATIENCE_S, FaasdTestCase, Reply, UnixConnection,
+from faasd_process import (HELLO_TAR, LAUNCHER, PATIENCE_S, FaasdTestCase, Reply, UnixConnection,
                            at_this_pace, binary, connect, curl, read_to_end)
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -77,7 +77,7 @@ class AReceipt(RecordsTestCase):
                          ("ok", 0, 0))
         self.assertEqual((receipt["function"], receipt["version"], receipt["start"],
                           receipt["launcher"], receipt["queue_ms"]),
-                         ("hello", 1, "cold", "runc", 0))
+                         ("hello", 1, "cold", LAUNCHER, 0))
         self.assertRegex(receipt["started_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         self.assertGreater(receipt["launch_ms"], 0)
         self.assertGreater(receipt["cpu_ms"], 0)

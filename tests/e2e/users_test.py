@@ -6,12 +6,14 @@ import unittest
 
 import images
 import machine
-from faasd_process import HELLO_TAR, FaasdTestCase, Reply, connect, curl, read_to_end
+from faasd_process import (HELLO_TAR, LAUNCHER, FaasdTestCase, Reply, connect, curl,
+                           read_to_end)
 from image_tar import directory, file
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 FIRST_HOST_ID = 0x5000_0000
 IDS = 65_536
+FIRST_SLOT_ID = 0x7800_0000  # of those that the native launcher gives, one range to each container
 NOBODY = 65_534
 
 PASSWD = b"root:x:0:0::/:/x\napp:x:70000:70001:the app:/home/app:/x\n"
@@ -42,10 +44,19 @@ class Root(FaasdTestCase):
         faasd.log.wait_until(lambda: not faasd.containers(), "the container stays")
         return {int(word) for word in status["Uid"].split() + status["Gid"].split() + groups}
 
+    def assert_range(self, ids, number):
+        """These ids of the host are the first of that function's range, or else of a slot's."""
+        first, = ids
+        if LAUNCHER == "native":
+            self.assertGreaterEqual(first, FIRST_SLOT_ID)
+            self.assertEqual(first % IDS, 0)
+        else:
+            self.assertEqual(first, FIRST_HOST_ID + number * IDS)
+
     def test_of_a_container_is_an_unprivileged_user_of_the_host_another_one_for_each_function(self):
         faasd = self.start()
-        self.assertEqual(self.host_identity(faasd, "one"), {FIRST_HOST_ID})
-        self.assertEqual(self.host_identity(faasd, "two"), {FIRST_HOST_ID + IDS})
+        self.assert_range(self.host_identity(faasd, "one"), 0)
+        self.assert_range(self.host_identity(faasd, "two"), 1)
         self.assertEqual(faasd.describe("two")["host_ids"],
                          {"first": FIRST_HOST_ID + IDS, "count": IDS})
 
@@ -55,17 +66,18 @@ class Root(FaasdTestCase):
             faasd.deploy(name, HELLO_TAR)
         faasd.stop()
         faasd = self.restart(faasd)
-        self.assertEqual(self.host_identity(faasd, "two"), {FIRST_HOST_ID + IDS})
+        self.assert_range(self.host_identity(faasd, "two"), 1)
         faasd.faas("rm", "one")
-        self.assertEqual(self.host_identity(faasd, "three"), {FIRST_HOST_ID})
+        self.assert_range(self.host_identity(faasd, "three"), 0)
 
     def test_is_root_inside_and_nobody_else_exists(self):
         faasd = self.start()
         report = curl(faasd.deploy("report", images.misbehave("report"))).json()
         self.assertEqual(identity(report), (0, 0, []))
         for kind in ("uid_map", "gid_map"):
-            self.assertEqual([line.split() for line in report[kind]],
-                             [["0", str(FIRST_HOST_ID), str(IDS)]])
+            (inside, outside, count), = [line.split() for line in report[kind]]
+            self.assertEqual((inside, count), ("0", str(IDS)))
+            self.assert_range({int(outside)}, 0)
 
     def test_on_the_host_can_enter_no_directory_of_faasd(self):
         faasd = self.start()
@@ -77,7 +89,7 @@ class Root(FaasdTestCase):
         # Where root filesystems are mounted, names can be walked through but not listed.
         self.assertNotEqual(self.as_container_root(faasd, "ls", "/dev/shm"), 0)
         views = os.listdir(f"/proc/{faasd.process.pid}/root/dev/shm")
-        self.assertTrue(views)
+        self.assertEqual(bool(views), LAUNCHER != "native")  # which mounts nothing in advance
         for view in views:
             self.assertEqual(self.as_container_root(faasd, "ls", f"/dev/shm/{view}"), 0)
 

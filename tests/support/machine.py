@@ -68,6 +68,23 @@ def command_of(pid):
         return "(gone)"
 
 
+def program_of(pid):
+    """The name of the file that a process executes; empty if it has ended."""
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
+
+
+def cgroup_names_of(pid):
+    """The last names of the cgroups that a process is in; none if it has ended."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+            return {os.path.basename(line.rstrip("\n")) for line in file} - {""}
+    except OSError:
+        return set()
+
+
 def _unescape(field):
     return field.encode("latin-1").decode("unicode_escape").encode("latin-1").decode(
         "utf-8", "replace")
@@ -104,14 +121,16 @@ def processor_share(pid):
     """What the cgroup of a process has of a processor that others want too, in units of its own."""
     with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
         places = [line.rstrip("\n").split(":", 2) for line in file]
-    for _, _, path in places:
+    for _, controllers, path in places:
+        if controllers and "cpu" not in controllers.split(","):
+            continue
         for root in cgroup_roots():
-            for name in ("cpu.shares", "cpu.weight"):
-                try:
-                    with open(root + path + "/" + name, encoding="ascii") as file:
-                        return int(file.read())
-                except OSError:
-                    continue
+            try:
+                with open(root + path + ("/cpu.shares" if controllers else "/cpu.weight"),
+                          encoding="ascii") as file:
+                    return int(file.read())
+            except OSError:
+                continue
     raise LookupError(f"no cgroup of process {pid} has a share")
 
 

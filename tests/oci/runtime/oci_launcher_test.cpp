@@ -30,9 +30,9 @@ struct Bench {
   runtime::LaunchResult launch(const std::string& program) {
     runtime::OciLauncher launcher(loop, program, scratch.path() / "root", false);
     runtime::Container container = fixture::example_container();
-    const runtime::Bundle bundle(scratch.path(), container);
+    const runtime::Bundle bundle(scratch.path(), container.id);
     runtime::LaunchResult result;
-    const auto launch = launcher.launch({bundle, -1, -1, [&](runtime::LaunchResult r) {
+    const auto launch = launcher.launch({container, bundle, -1, -1, [&](runtime::LaunchResult r) {
                                            result = std::move(r);
                                            loop.stop();
                                          }});
@@ -93,9 +93,9 @@ TEST_CASE("a launch that was abandoned never calls back") {
   runtime::OciLauncher launcher(bench.loop, bench.script("exec tail -f /dev/null\n"),
                                 bench.scratch.path() / "root", false);
   runtime::Container container = fixture::example_container();
-  const runtime::Bundle bundle(bench.scratch.path(), container);
+  const runtime::Bundle bundle(bench.scratch.path(), container.id);
   bool called = false;
-  auto launch = launcher.launch({bundle, -1, -1, [&](auto) { called = true; }});
+  auto launch = launcher.launch({container, bundle, -1, -1, [&](auto) { called = true; }});
   launch->abandon();
   launch.reset();
   bench.loop.post([&] { bench.loop.stop(); });

@@ -1,0 +1,32 @@
+#include "oci/runtime/launchers.h"
+
+#include "oci/runtime/runc_holes.h"
+#include "oci/sys/error.h"
+
+namespace runtime {
+namespace {
+
+constexpr const char* kNative = "native";
+constexpr const char* kUsualRuntime = "runc";
+
+}  // namespace
+
+Launchers::Launchers(sys::EventLoop& loop, const sys::Log& log, const sys::CgroupTree& cgroups,
+                     ConnectBroker& broker, const std::string& name,
+                     const std::filesystem::path& root)
+    : default_name_(name),
+      oci_(loop, name == kNative ? kUsualRuntime : name, root, cgroups.by_systemd()),
+      native_(loop, log, cgroups, broker) {
+  if (name != kNative) log_runc_holes(name, log);
+}
+
+Launcher& Launchers::get(const std::string& name) {
+  const std::string& wanted = name.empty() ? default_name_ : name;
+  if (wanted == kNative) return native_;
+  if (wanted == oci_.name()) return oci_;
+  throw sys::Refused(sys::Refusal::invalid, "unknown_launcher",
+                     "this faasd has no launcher '" + wanted + "', only '" +
+                         std::string(oci_.name()) + "' and 'native'; its --launcher decides");
+}
+
+}  // namespace runtime

@@ -1,0 +1,69 @@
+// A slot as faasd has it: its end of the pair with the process (launcher/slot.h). Owned by the
+// NativeLauncher until it is reserved, then by who launches it; loop thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "oci/runtime/launcher.h"
+#include "oci/sys/event_loop.h"
+#include "oci/sys/unique_fd.h"
+#include "oci/sys/user_namespace.h"
+
+namespace sys {
+struct FdMessage;
+}
+
+namespace runtime::native {
+
+class SlotLink {
+ public:
+  struct Callbacks {
+    std::function<void(sys::UniqueFd listener)> adopt;  // what the container's filter asks
+    std::function<void(LaunchResult)> done;             // once; this may be destroyed from within
+  };
+
+  SlotLink(sys::EventLoop& loop, std::string id, sys::IdMaps ids, sys::UniqueFd socket);
+  ~SlotLink();
+  SlotLink(const SlotLink&) = delete;
+  SlotLink& operator=(const SlotLink&) = delete;
+
+  const std::string& id() const noexcept { return id_; }
+  const sys::IdMaps& ids() const noexcept { return ids_; }
+  bool is_ready() const noexcept { return ready_; }
+  // Ended before it was launched, or never came to be; `failure` says why.
+  bool is_lost() const noexcept { return lost_; }
+  const std::string& failure() const noexcept { return failure_; }
+
+  // Tells it what to become; `fds` are borrowed until this returns. False if it has gone.
+  bool launch(std::string_view order, std::span<const int> fds, Callbacks callbacks);
+
+  // Has it end, and calls nothing any more. May then be waited for, or be destroyed, by another
+  // thread.
+  void end() noexcept;
+  // After `end`: waits until it is gone, or asks whether it is.
+  void wait() noexcept;
+  bool is_gone() noexcept;
+
+ private:
+  void on_event();
+  void hear(sys::FdMessage& message);
+  bool hear_of_birth(bool wait) noexcept;
+  void on_end();
+
+  std::string id_;
+  sys::IdMaps ids_;
+  sys::UniqueFd socket_;
+  sys::UniqueFd pidfd_;  // once it is born, until it is the launched container's
+  bool born_ = false;
+  bool ready_ = false;
+  bool lost_ = false;
+  bool has_filter_ = false;
+  std::string failure_;
+  Callbacks callbacks_;
+  sys::EventLoop::Watch watch_;  // last: it goes first
+};
+
+}  // namespace runtime::native
