@@ -1,5 +1,6 @@
 #include "oci/sys/pidfd.h"
 
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -33,6 +34,11 @@ std::optional<UniqueFd> open_pidfd(pid_t pid) {
 
 bool send_signal(int pidfd, int signal_number) noexcept {
   return ::syscall(SYS_pidfd_send_signal, pidfd, signal_number, nullptr, 0) == 0;
+}
+
+bool has_ended(int pidfd) noexcept {
+  pollfd ended{pidfd, POLLIN, 0};
+  return ::poll(&ended, 1, 0) == 1;
 }
 
 std::optional<UniqueFd> take_fd(int pidfd, int fd) {

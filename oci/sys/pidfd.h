@@ -20,6 +20,9 @@ std::optional<UniqueFd> open_pidfd(pid_t pid);
 // False if the process is gone.
 bool send_signal(int pidfd, int signal_number) noexcept;
 
+// Whether the process has ended, reaped or not.
+bool has_ended(int pidfd) noexcept;
+
 // A duplicate of descriptor `fd` of that process; empty if there is none or the process is gone.
 std::optional<UniqueFd> take_fd(int pidfd, int fd);
 

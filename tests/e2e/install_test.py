@@ -12,6 +12,7 @@ EXPECTED = (
     "bin/faas",
     "libexec/faasd/faas-receive",
     "libexec/faasd/faas-execute",
+    "libexec/faasd/faasd-launcher",
     "lib/systemd/system/faasd.service",
     "share/man/man1/faas.1",
     "share/man/man1/faas-pack.1",

@@ -297,14 +297,14 @@ class Faasd(Client):
             viewer.communicate()
         self._viewers.clear()
 
-    def _launcher_processes(self):
+    def launcher_processes(self):
         """The native launcher's own, the free slots among them: containers of no function yet."""
         return [pid for pid in machine.descendants(self.process.pid)
                 if machine.program_of(pid) == "faasd-launcher"]
 
     def containers(self):
         """Processes below the daemon, but for what the native launcher keeps ready."""
-        ready = set(self._launcher_processes())
+        ready = set(self.launcher_processes())
         return [pid for pid in machine.descendants(self.process.pid) if pid not in ready]
 
     @property
@@ -328,7 +328,7 @@ class Faasd(Client):
         """All that one request must give back; what stays for longer is not in it: the parent of
         all cgroups, the directories directly below the run directory, the views of functions, what
         the native launcher keeps ready, which is two descriptors each."""
-        ready = self._launcher_processes()
+        ready = self.launcher_processes()
         free = {name for pid in ready for name in machine.cgroup_names_of(pid)}
         return {
             "processes": len(self.containers()),

@@ -8,6 +8,7 @@
     units    the unit tests, as released
     cli      the command line against a recording server
     e2e      the real daemon with real runc and a real Docker engine
+    native   what a container is and how it lives, once more with the native launcher
     vm       the service and the real daemon on a booted Debian with systemd and cgroup v2 alone
     bench    a short run of the benchmark: no request fails, nothing is left
     asan     the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -41,6 +42,8 @@ TIMEOUT_S = 1800  # of one command; the slowest, a sanitizer build from nothing,
 SHOWN_CHARACTERS = 20_000  # of the output of a command that failed
 FUZZ_S = 20  # of one target; what a change breaks shows itself early, long runs are made by hand
 VM_TIMEOUT_S = 2400  # tests/vm/run bounds the machine itself; the first run also makes its disk
+NATIVE = ("escape", "lifecycle", "limits", "network", "posture", "receipts", "request", "resources",
+          "sockets", "users", "warm")
 CANNOT_RUN = 77  # tests/fuzz/run, tests/vm/run: something is not there that they need
 # A case without what it needs says MESSAGE("skipped: reason"), below its name.
 DOCTEST_SKIP = re.compile(r"^TEST CASE:\s+(.*)\n\n.*?MESSAGE: .*?(?:skipped|SKIP): (.*)$",
@@ -215,15 +218,15 @@ def fuzz_tier(totals):
         totals.check(f"{target} finds nothing", done.problem())
 
 
-def unittests(totals, paths, timeout_s, at_once=1):
-    """Files of Python tests, so many of them beside each other."""
+def unittests(totals, paths, timeout_s, at_once=1, env=None):
+    """Files of Python tests, so many of them beside each other, with `env` on top of ours."""
     chosen = [path for path in (os.path.relpath(path, ROOT) for path in sorted(paths))
               if not totals.only or any(word in path for word in totals.only)]
 
     def run_file(path):
         started = time.monotonic()
         done = Command([sys.executable, "tests/support/run_unittests.py", path],
-                       timeout_s=timeout_s)
+                       timeout_s=timeout_s, env=env)
         return path, done, time.monotonic() - started
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         for path, done, taken in pool.map(run_file, chosen):
@@ -251,6 +254,16 @@ def cli_tier(totals):
 def e2e_tier(totals):
     _needs_build(totals)
     unittests(totals, glob.glob(os.path.join(ROOT, "tests/e2e/*_test.py")), 1500)
+
+
+def native_paths():
+    """The e2e tests of which an outcome could depend on who makes containers."""
+    return [os.path.join(ROOT, f"tests/e2e/{name}_test.py") for name in NATIVE]
+
+
+def native_tier(totals):
+    _needs_build(totals)
+    unittests(totals, native_paths(), 1500, env={"FAASD_LAUNCHER": "native"})
 
 
 def vm_tier(totals):
@@ -294,10 +307,10 @@ def lint_tier(totals):
 
 TIERS = {
     "format": format_tier, "tidy": tidy_tier, "build": build_tier, "units": units_tier,
-    "cli": cli_tier, "e2e": e2e_tier, "vm": vm_tier, "bench": bench_tier, "asan": asan_tier,
-    "tsan": tsan_tier, "fuzz": fuzz_tier, "lint": lint_tier,
+    "cli": cli_tier, "e2e": e2e_tier, "native": native_tier, "vm": vm_tier, "bench": bench_tier,
+    "asan": asan_tier, "tsan": tsan_tier, "fuzz": fuzz_tier, "lint": lint_tier,
 }
-TAKE_WORDS = {"cli", "e2e", "vm"}  # run.py e2e deploy: only the files whose path has one of them
+TAKE_WORDS = {"cli", "e2e", "native", "vm"}  # run.py e2e deploy: only the files whose path has one of them
 
 
 class MachineSnapshot:

@@ -24,6 +24,10 @@ SlotLink::~SlotLink() {
   end();
 }
 
+bool SlotLink::is_lost() const noexcept {
+  return lost_ || (pidfd_ && sys::has_ended(pidfd_.get()));
+}
+
 bool SlotLink::launch(std::string_view order, std::span<const int> fds, Callbacks callbacks) {
   if (lost_ || !sys::send_fd_message(socket_.get(), order, fds)) return false;
   callbacks_ = std::move(callbacks);

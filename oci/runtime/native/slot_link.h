@@ -34,7 +34,7 @@ class SlotLink {
   const sys::IdMaps& ids() const noexcept { return ids_; }
   bool is_ready() const noexcept { return ready_; }
   // Ended before it was launched, or never came to be; `failure` says why.
-  bool is_lost() const noexcept { return lost_; }
+  bool is_lost() const noexcept;
   const std::string& failure() const noexcept { return failure_; }
 
   // Tells it what to become; `fds` are borrowed until this returns. False if it has gone.

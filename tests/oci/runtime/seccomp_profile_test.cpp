@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
@@ -22,11 +23,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string>
 
+#include "oci/runtime/native/seccomp_filter.h"
 #include "tests/oci/runtime/docker_default_calls.h"
 
 namespace {
@@ -178,9 +181,9 @@ constexpr Call kCalls[] = {
     {"a device", SYS_mknodat, {kNone, 0, S_IFCHR | 0600}, ENOSYS},
 };
 
-// What each call of kCalls fails with in a process that is filtered; 0 if it does not. Empty if the
-// process did not come to the end.
-std::vector<int> errors_under(const Filter& filter) {
+// What each call of kCalls fails with in a process that has loaded a filter; 0 if it does not.
+// Empty if the process did not come to the end.
+std::vector<int> errors_under(const std::function<int()>& load) {
   constexpr std::size_t kCount = std::size(kCalls);
   void* const memory = ::mmap(nullptr, kCount * sizeof(int), PROT_READ | PROT_WRITE,
                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -188,8 +191,9 @@ std::vector<int> errors_under(const Filter& filter) {
   auto* const errors = static_cast<int*>(memory);
   const pid_t child = ::fork();
   if (child == 0) {
-    if (::seccomp_load(filter.get()) != 0) ::_exit(1);
-    ::close(::seccomp_notify_fd(filter.get()));  // nobody answers: what it asks is ENOSYS
+    const int listener = load();
+    if (listener < 0) ::_exit(1);
+    ::close(listener);  // nobody answers: what it asks is ENOSYS
     for (std::size_t i = 0; i < kCount; ++i) {
       const auto& a = kCalls[i].arguments;
       errors[i] = ::syscall(kCalls[i].number, a[0], a[1], a[2], a[3], a[4], a[5]) < 0 ? errno : 0;
@@ -251,7 +255,24 @@ TEST_CASE("a rule asks each argument once: runc takes any of two conditions for 
 
 TEST_CASE("under the compiled filter calls fail as the profile says") {
   const Filter filter = compile(runtime::handler_profile());
-  const std::vector<int> errors = errors_under(filter);
+  std::function<int()> load;
+  SUBCASE("as a runtime compiles and loads it") {
+    load = [&filter] {
+      return ::seccomp_load(filter.get()) == 0 ? ::seccomp_notify_fd(filter.get()) : -1;
+    };
+  }
+  const std::string compiled = runtime::native::compile_filter(runtime::handler_profile());
+  SUBCASE("as the native launcher does") {
+    load = [&compiled] {
+      sock_fprog program{
+          static_cast<unsigned short>(compiled.size() / sizeof(sock_filter)),
+          const_cast<sock_filter*>(reinterpret_cast<const sock_filter*>(compiled.data()))};
+      ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+      return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                                        SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+    };
+  }
+  const std::vector<int> errors = errors_under(load);
   REQUIRE(errors.size() == std::size(kCalls));
   for (std::size_t i = 0; i < errors.size(); ++i) {
     CHECK_MESSAGE(errors[i] == kCalls[i].error, kCalls[i].what, ": ", std::strerror(errors[i]));

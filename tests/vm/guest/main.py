@@ -56,6 +56,11 @@ def e2e_tier(totals):
         "_test.py") not in NOT_HERE], FILE_S, FILES_AT_ONCE)
 
 
+def native_tier(totals):
+    run.unittests(totals, run.native_paths(), FILE_S, FILES_AT_ONCE,
+                  env={"FAASD_LAUNCHER": "native"})
+
+
 def main():
     words = sys.argv[1:]
     if not words:
@@ -65,7 +70,7 @@ def main():
     os.environ.update(FAASD=f"{BIN}/faasd", FAAS=f"{BIN}/faas",
                       FAASD_TEST_PATIENCE_S=str(PATIENCE_S),
                       PYTHONPATH=os.path.join(ROOT, "tests", "e2e"))  # for the images of both
-    return run.run({"service": service_tier, "e2e": e2e_tier}, words)
+    return run.run({"service": service_tier, "e2e": e2e_tier, "native": native_tier}, words)
 
 
 if __name__ == "__main__":

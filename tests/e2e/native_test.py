@@ -1,0 +1,162 @@
+"""The native launcher: what it keeps, what it adds nowhere, and what happens when it is hurt.
+
+What its containers are is in the files that run with either launcher (run.py, the tier `native`).
+"""
+
+import os
+import signal
+import unittest
+
+import images
+import machine
+from faasd_process import HELLO_TAR, FaasdTestCase, Reply, connect, curl, read_to_end
+from image_tar import file
+
+READY_FDS = 5  # 0, 1, 2, its socket to faasd, and its user namespace
+
+
+def is_on_the_host(pid):
+    """Not in a pid namespace of its own, as the slots are."""
+    return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink("/proc/self/ns/pid")
+
+
+class NativeTestCase(FaasdTestCase):
+    def native(self):
+        faasd = self.start("--launcher", "native")
+        return faasd, faasd.deploy("hello", HELLO_TAR)
+
+    def slots(self, faasd, count):
+        """The free slots, once there are so many that are ready."""
+        def found():
+            pids = [pid for pid in faasd.launcher_processes()
+                    if not is_on_the_host(pid) and len(machine.open_fds(pid)) == READY_FDS]
+            return pids if len(pids) >= count else None
+        return faasd.log.wait_until(found, f"there are no {count} slots")
+
+    def launcher(self, faasd):
+        pid, = faasd.log.wait_until(
+            lambda: [pid for pid in faasd.launcher_processes() if is_on_the_host(pid)],
+            "there is no launcher")
+        return pid
+
+    def answered_by(self, address):
+        reply = curl(address)
+        self.assertEqual(reply.status, 200, reply)
+
+
+class WhoLaunches(NativeTestCase):
+    def test_is_said_by_the_function_or_else_by_the_daemon(self):
+        for default, other in (("runc", "native"), ("native", "runc")):
+            with self.subTest(default=default):
+                faasd = self.start("--launcher", default)
+                for name, options in ((default, ()), (other, ("--launcher", other))):
+                    address = faasd.deploy(name, HELLO_TAR, *options)
+                    self.answered_by(address)
+                    receipt = faasd.log.wait_for("receipt", function=name)
+                    self.assertEqual((receipt["launcher"], receipt["outcome"]), (name, "ok"))
+                    self.assertEqual(faasd.describe(name)["launcher"], name)
+
+    def test_is_one_that_the_daemon_knows(self):
+        faasd = self.start()
+        done = faasd.faas("new", "hello", "-f", HELLO_TAR, "--launcher", "/bin/sh", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("only 'runc' and 'native'", done.stderr)
+
+
+class ASlot(NativeTestCase):
+    def test_adds_no_mount_to_the_daemon_or_the_host(self):
+        faasd, address = self.native()
+        before = (machine.mount_points(faasd.process.pid), machine.mount_points())
+        for _ in range(20):
+            self.answered_by(address)
+        self.assertEqual((machine.mount_points(faasd.process.pid), machine.mount_points()), before)
+
+    def test_has_ids_of_its_own_even_beside_one_of_the_same_function(self):
+        faasd = self.start("--launcher", "native")
+        address = faasd.deploy("report", images.misbehave("report"))
+        with connect(address) as first, connect(address) as second:
+            for sock in (first, second):
+                sock.sendall(b"GET / HTTP/1.1\r\n")
+            faasd.log.wait_until(lambda: len(faasd.containers()) == 2, "there are not two")
+            for sock in (first, second):
+                sock.sendall(b"Connection: close\r\n\r\n")
+            maps = [Reply(read_to_end(sock)).json()["uid_map"] for sock in (first, second)]
+        self.assertNotEqual(*maps)
+
+    def test_sees_neither_the_host_nor_the_launcher(self):
+        """What it is before it becomes a container: nobody has asked for it yet."""
+        faasd, address = self.native()
+        self.answered_by(address)
+        for pid in self.slots(faasd, 4):
+            mounts = set(machine.mount_points(pid))
+            self.assertEqual([path for path in mounts if path != "/"
+                              and not path.startswith(("/parts/", "/devices/"))], [])
+            self.assertEqual(sorted(os.listdir(f"/proc/{pid}/root")),
+                             ["devices", "parts", "root"])
+            held = [target for fd, target in machine.open_fds(pid).items() if fd > 2]
+            self.assertEqual([target for target in held
+                              if not target.startswith(("socket:", "user:"))], [])
+
+    def test_that_dies_is_replaced_and_no_request_is_lost(self):
+        faasd, address = self.native()
+        self.answered_by(address)
+        slots = self.slots(faasd, 4)
+        for pid in slots:
+            os.kill(pid, signal.SIGKILL)
+        faasd.log.wait_until(lambda: all("[Z" in command or command == "(gone)"
+                                         for command in map(machine.command_of, slots)),
+                             "one lives on")
+        for _ in range(12):
+            self.answered_by(address)
+        self.assertEqual({receipt["outcome"] for receipt in faasd.log.find("receipt")}, {"ok"})
+
+    def test_that_cannot_execute_the_program_says_so_and_leaves_nothing(self):
+        faasd = self.start("--launcher", "native")
+        address = faasd.deploy("broken", images.misbehave(
+            "answer", entries=[file("no-program", b"neither a script nor ELF", 0o755)],
+            Entrypoint=["/no-program"]))
+        self.assertEqual(curl(address).status, 502)
+        receipt = faasd.log.wait_for("receipt")
+        self.assertEqual(receipt["outcome"], "launch_failed")
+        self.assertIn("execute /no-program: Exec format error", receipt["reason"])
+        faasd.idle_footprint()
+
+
+class TheLauncher(NativeTestCase):
+    def test_that_is_killed_is_started_again(self):
+        faasd, address = self.native()
+        self.answered_by(address)
+        self.slots(faasd, 4)
+        first = self.launcher(faasd)
+        os.kill(first, signal.SIGKILL)
+        faasd.log.wait_for("launcher_ended")
+        for _ in range(20):
+            self.answered_by(address)
+        self.assertNotEqual(self.launcher(faasd), first)
+
+    def test_has_no_root_and_few_rights(self):
+        faasd, address = self.native()
+        self.answered_by(address)
+        pid = self.launcher(faasd)
+        self.assertEqual(sorted(os.listdir(f"/proc/{pid}/root")), ["devices", "parts", "root"])
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file)
+        self.assertEqual(status["Threads"], "1")
+        self.assertEqual(status["NoNewPrivs"], "1")
+        # chown, dac_override, fowner, setgid, setuid, setpcap, net_admin, sys_chroot, sys_admin,
+        # setfcap
+        rights = sum(1 << number for number in (0, 1, 3, 6, 7, 8, 12, 18, 21, 31))
+        self.assertEqual(int(status["CapPrm"], 16) & ~rights, 0)
+
+    def test_ends_with_its_daemon_however_that_ends(self):
+        faasd, address = self.native()
+        self.answered_by(address)
+        known = [self.launcher(faasd), *self.slots(faasd, 4)]
+        faasd.kill9()
+        self.restart(faasd).log.wait_until(
+            lambda: not [pid for pid in known if machine.program_of(pid) == "faasd-launcher"],
+            "the launcher or a slot lives on")
+
+
+if __name__ == "__main__":
+    unittest.main()
