@@ -34,7 +34,8 @@ void add_flags(CLI::App& app, Options& options, Words& words) {
   flag("--token-file", options.token_file, "FAASD_TOKEN_FILE", "bearer token of the control API");
   flag("--subnet", options.subnet, "FAASD_SUBNET", "addresses of functions, the first is .10");
   flag("--function-port", options.function_port, "FAASD_FUNCTION_PORT", "port of every function");
-  flag("--launcher", options.launcher, "FAASD_LAUNCHER", "runc, or a path to any OCI runtime");
+  flag("--launcher", options.launcher, "FAASD_LAUNCHER",
+       "runc, native, or a path to any OCI runtime");
   flag("--cgroup-driver", words.cgroup_driver, "FAASD_CGROUP_DRIVER",
        "who makes cgroups: auto, cgroupfs or systemd");
   flag("--keep-versions", options.keep_versions, "FAASD_KEEP_VERSIONS",

@@ -51,7 +51,7 @@ _faas() {
             return ;;
         --mode) mapfile -t COMPREPLY < <(compgen -W 'ephemeral' -- "$current"); return ;;
         --protocol) mapfile -t COMPREPLY < <(compgen -W 'http tcp' -- "$current"); return ;;
-        --launcher) mapfile -t COMPREPLY < <(compgen -W 'runc' -- "$current"); return ;;
+        --launcher) mapfile -t COMPREPLY < <(compgen -W 'runc native' -- "$current"); return ;;
         --url | --token | --memory | --cpus | --pids | --timeout | --concurrency | --queue | \
             --queue-timeout | --tmpfs | --open-files | --file-size | -e | --env | --warm | --subnet | --function-port | \
             --entrypoint | --cmd | --workdir | --user | --label | --tag | --platform | --digest | \

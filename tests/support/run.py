@@ -310,7 +310,8 @@ TIERS = {
     "cli": cli_tier, "e2e": e2e_tier, "native": native_tier, "vm": vm_tier, "bench": bench_tier,
     "asan": asan_tier, "tsan": tsan_tier, "fuzz": fuzz_tier, "lint": lint_tier,
 }
-TAKE_WORDS = {"cli", "e2e", "native", "vm"}  # run.py e2e deploy: only the files whose path has one of them
+# run.py e2e deploy: only the files whose path has one of the words.
+TAKE_WORDS = {"cli", "e2e", "native", "vm"}
 
 
 class MachineSnapshot:
