@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "oci/runtime/container_places.h"
+#include "oci/sys/cgroup.h"
 
 namespace runtime {
 namespace {
@@ -72,7 +73,7 @@ json mounts(const Container& container) {
 json resources(const Resources& limits) {
   json memory = {{"limit", limits.memory_bytes}};
   if (limits.limit_swap) memory["swap"] = limits.memory_bytes;  // memory and swap together
-  json cpu = {{"quota", cpu_quota_us(limits)}, {"period", kCpuPeriodUs}};
+  json cpu = {{"quota", cpu_quota_us(limits)}, {"period", sys::kCpuPeriodUs}};
   if (limits.low_priority) cpu["shares"] = kTenthOfShares;
   return {{"memory", memory},
           {"cpu", cpu},
@@ -167,7 +168,7 @@ std::string tmpfs_bounds(const Resources& resources) {
 }
 
 std::int64_t cpu_quota_us(const Resources& resources) {
-  return std::llround(resources.cpus * static_cast<double>(kCpuPeriodUs));
+  return std::llround(resources.cpus * static_cast<double>(sys::kCpuPeriodUs));
 }
 
 std::vector<std::string> merge_env(const std::vector<std::string>& image_env,

@@ -28,9 +28,7 @@ struct Resources {
   bool low_priority = false;      // a tenth of a processor that others want
 };
 
-// 100 ms, the kernel's and Docker's own default: sched-bwc.rst.
-inline constexpr std::int64_t kCpuPeriodUs = 100'000;
-// Processor time of each period.
+// Processor time of each sys::kCpuPeriodUs.
 std::int64_t cpu_quota_us(const Resources& resources);
 
 // Options of tmpfs(5), of /tmp and of /dev/shm.

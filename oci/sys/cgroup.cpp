@@ -1,6 +1,7 @@
 #include "oci/sys/cgroup.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,7 +20,8 @@ namespace sys {
 namespace {
 
 constexpr std::size_t kMaxProcFile = 4u << 20;  // /proc and cgroupfs files; far above any real one
-constexpr const char* kScopePrefix = "faasd";   // "faasd-ID.scope"
+constexpr mode_t kMode = 0755;
+constexpr const char* kScopePrefix = "faasd";  // "faasd-ID.scope"
 constexpr std::string_view kScopeSuffix = ".scope";
 // Of 1024 (sched(7)) and of 100 (cgroup-v2.rst), which runtimes leave as they are.
 constexpr std::string_view kTenthOfShares = "102";
@@ -216,9 +218,11 @@ std::vector<std::filesystem::path> CgroupTree::directories_of(const std::string&
 
 void CgroupTree::limit_tcp_buffers(const std::string& id, std::uint64_t bytes) const {
   if (tcp_limits_in_.empty()) return;
-  make_directory(tcp_limits_in_, 0755);
   const std::filesystem::path directory = tcp_limits_in_ / directory_name(id);
-  make_directory(directory, 0755);
+  if (::mkdir(directory.c_str(), kMode) != 0 && errno == ENOENT) {
+    make_directory(tcp_limits_in_, kMode);
+    make_directory(directory, kMode);
+  }
   write_cgroup_file(directory / kTcpLimit, std::to_string(bytes));
 }
 

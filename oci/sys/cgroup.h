@@ -49,12 +49,15 @@ std::optional<std::uint64_t> number_in(std::string_view text, std::string_view k
 // What the processes of a cgroup may have together.
 struct CgroupLimits {
   std::uint64_t memory_bytes = 0;
-  bool limit_swap = false;  // swap off; only where `limits_swap`
-  std::int64_t cpu_quota_us = 0;
-  std::int64_t cpu_period_us = 0;
+  bool limit_swap = false;        // swap off; only where `limits_swap`
+  std::int64_t cpu_quota_us = 0;  // in each kCpuPeriodUs
   std::uint64_t pids = 0;
-  bool low_priority = false;
+
+  bool operator==(const CgroupLimits&) const = default;
 };
+
+// 100 ms, the kernel's own default: sched-bwc.rst, cgroup-v2.rst.
+inline constexpr std::int64_t kCpuPeriodUs = 100'000;
 
 // A cgroup as its first process enters it.
 struct CgroupEntrance {
@@ -95,7 +98,7 @@ class CgroupTree {
   // something. Throws Refused(failed, "no_own_cgroups") where systemd makes them, and
   // std::system_error.
   CgroupEntrance make(const std::string& id) const;
-  // Sets its limits; it has none before. Throws std::system_error.
+  // Sets its limits, whatever it had before. Throws std::system_error.
   void limit(const std::string& id, const CgroupLimits& limits) const;
 
   // Makes the instance's cgroup, as far as it is needed for this, before the runtime does: v1

@@ -1,8 +1,11 @@
 // The part of the CgroupTree that makes cgroups and sets their limits, as an OCI runtime would.
 #include <fcntl.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "oci/sys/cgroup.h"
 #include "oci/sys/error.h"
@@ -25,6 +28,30 @@ bool limits_something(const CgroupHierarchy& hierarchy) {
 void write_to(const std::filesystem::path& directory, const char* file, const std::string& text) {
   const std::filesystem::path path = directory / file;
   write_all(open_file(path, O_WRONLY).get(), text, path.string());
+}
+
+// The limit of memory and swap together is never below that of memory alone, so which one goes
+// first depends on whether they rise or fall.
+void limit_memory_on_v1(const std::filesystem::path& directory, const std::string& bytes,
+                        bool limit_swap) {
+  constexpr const char* kMemory = "memory.limit_in_bytes";
+  constexpr const char* kBoth = "memory.memsw.limit_in_bytes";
+  if (!limit_swap) return write_to(directory, kMemory, bytes);
+  try {
+    write_to(directory, kMemory, bytes);
+    write_to(directory, kBoth, bytes);
+  } catch (const std::system_error& error) {
+    if (error.code().value() != EINVAL) throw;
+    write_to(directory, kBoth, bytes);
+    write_to(directory, kMemory, bytes);
+  }
+}
+
+// False if there is nothing to make it in.
+bool make_in_parent(const std::filesystem::path& directory) {
+  if (::mkdir(directory.c_str(), kMode) == 0) return true;
+  if (errno == ENOENT) return false;
+  throw_errno("make the cgroup " + directory.string());
 }
 
 }  // namespace
@@ -60,11 +87,11 @@ CgroupEntrance CgroupTree::make(const std::string& id) const {
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
     if (entrance.v2 ? !hierarchy.v2 : !limits_something(hierarchy)) continue;
     const std::filesystem::path directory = directory_in(hierarchy, id);
-    if (!std::filesystem::exists(directory.parent_path() / "cgroup.procs")) {
+    if (!make_in_parent(directory)) {
       hierarchy.v2 ? delegate_controllers(hierarchy)
                    : static_cast<void>(make_directory(directory.parent_path(), kMode));
+      if (!make_in_parent(directory)) throw_errno("make the cgroup " + directory.string());
     }
-    make_directory(directory, kMode);
     entrance.fds.push_back(hierarchy.v2 ? open_directory(directory)
                                         : open_file(directory / "cgroup.procs", O_WRONLY));
   }
@@ -81,7 +108,6 @@ bool CgroupTree::limits_on_v1() const {
 void CgroupTree::limit(const std::string& id, const CgroupLimits& limits) const {
   const std::string memory = std::to_string(limits.memory_bytes);
   const std::string quota = std::to_string(limits.cpu_quota_us);
-  const std::string period = std::to_string(limits.cpu_period_us);
   const std::string pids = std::to_string(limits.pids);
   const bool v2 = !limits_on_v1();
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
@@ -89,22 +115,14 @@ void CgroupTree::limit(const std::string& id, const CgroupLimits& limits) const 
     if (v2 && hierarchy.v2) {
       write_to(directory, "memory.max", memory);
       if (limits.limit_swap) write_to(directory, "memory.swap.max", "0");
-      write_to(directory, "cpu.max", quota + " " + period);
+      write_to(directory, "cpu.max", quota + " " + std::to_string(kCpuPeriodUs));
       write_to(directory, "pids.max", pids);
     }
-    if (hierarchy.has("memory")) {
-      write_to(directory, "memory.limit_in_bytes", memory);
-      // Of both together.
-      if (limits.limit_swap) write_to(directory, "memory.memsw.limit_in_bytes", memory);
-    }
-    if (hierarchy.has("cpu")) {
-      write_to(directory, "cpu.cfs_period_us", period);
-      write_to(directory, "cpu.cfs_quota_us", quota);
-    }
+    if (hierarchy.has("memory")) limit_memory_on_v1(directory, memory, limits.limit_swap);
+    if (hierarchy.has("cpu")) write_to(directory, "cpu.cfs_quota_us", quota);
     if (hierarchy.has("pids")) write_to(directory, "pids.max", pids);
   }
   limit_tcp_buffers(id, limits.memory_bytes);
-  if (limits.low_priority) yield_processor(id);
 }
 
 }  // namespace sys

@@ -12,6 +12,7 @@ import machine
 from faasd_process import HELLO_TAR, FaasdTestCase, Reply, connect, curl, read_to_end
 from image_tar import file
 
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 READY_FDS = 5  # 0, 1, 2, its socket to faasd, and its user namespace
 
 
@@ -96,6 +97,19 @@ class ASlot(NativeTestCase):
             held = [target for fd, target in machine.open_fds(pid).items() if fd > 2]
             self.assertEqual([target for target in held
                               if not target.startswith(("socket:", "user:"))], [])
+
+    def test_has_the_limits_of_its_function_whoever_came_before(self):
+        faasd = self.start("--launcher", "native")
+        sizes = {"small": 64 << 20, "large": 512 << 20}
+        addresses = {name: faasd.deploy(name, HELLO_TAR, "--memory", str(size))
+                     for name, size in sizes.items()}
+        for name in ("small", "large", "small", "large", "large", "small", "small"):
+            with connect(addresses[name]) as held:
+                pid, = faasd.log.wait_until(faasd.containers, "no container runs")
+                self.assertEqual(machine.memory_limit(pid), sizes[name])
+                held.sendall(REQUEST)
+                self.assertEqual(Reply(read_to_end(held)).status, 200)
+            faasd.idle_footprint()
 
     def test_that_dies_is_replaced_and_no_request_is_lost(self):
         faasd, address = self.native()

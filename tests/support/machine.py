@@ -134,6 +134,23 @@ def processor_share(pid):
     raise LookupError(f"no cgroup of process {pid} has a share")
 
 
+def memory_limit(pid):
+    """In bytes, of the cgroup of a process."""
+    with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+        places = [line.rstrip("\n").split(":", 2) for line in file]
+    for _, controllers, path in places:
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        for root in cgroup_roots():
+            name = "/memory.limit_in_bytes" if controllers else "/memory.max"
+            try:
+                with open(root + path + name, encoding="ascii") as file:
+                    return int(file.read())
+            except OSError:
+                continue
+    raise LookupError(f"no cgroup of process {pid} has a limit of memory")
+
+
 def dying_cgroups():
     """{controller, or "v2": how many cgroups are removed and still in the kernel}: they stay for as
     long as something is charged to them."""

@@ -106,13 +106,16 @@ std::vector<sys::UniqueFd> mounts_for(const Container& container, const Bundle& 
   return mounts;
 }
 
+// Few images have users with numbers that a slot's range lacks.
+bool is_ordinary(const sys::IdMaps& ids) {
+  return ids.users.size() == 1 && ids.groups.size() == 1;
+}
+
 sys::CgroupLimits limits_for(const Resources& resources) {
   return {.memory_bytes = resources.memory_bytes,
           .limit_swap = resources.limit_swap,
           .cpu_quota_us = cpu_quota_us(resources),
-          .cpu_period_us = kCpuPeriodUs,
-          .pids = resources.pids,
-          .low_priority = resources.low_priority};
+          .pids = resources.pids};
 }
 
 }  // namespace
@@ -198,6 +201,10 @@ std::shared_ptr<SlotLink> NativeLauncher::make_slot(const std::string& id,
                          std::string(kProgram) + " does not take orders");
     }
     auto slot = std::make_shared<SlotLink>(loop_, id, order.ids, std::move(pair.ours));
+    if (limits_.memory_bytes > 0) {
+      cgroups_.limit(id, limits_);
+      slot->set_limits(limits_);
+    }
     const std::lock_guard lock(mutex_);
     if (range) range_of_[id] = *range;
     return slot;
@@ -209,18 +216,17 @@ std::shared_ptr<SlotLink> NativeLauncher::make_slot(const std::string& id,
 }
 
 std::string NativeLauncher::next_id(const sys::IdMaps& ids) {
-  free_.remove_if([this](const std::shared_ptr<SlotLink>& slot) {
-    if (!slot->is_lost()) return false;
-    log_.error("slot_lost", {{"instance", slot->id()}, {"reason", slot->failure()}});
-    leave(slot);
-    return true;
-  });
-  // Few images have users with numbers that a slot's range lacks.
-  const bool ordinary = ids.users.size() == 1 && ids.groups.size() == 1;
-  if (!ordinary || free_.empty()) return sys::random_hex(kIdBytes);
-  const auto ready =
-      std::find_if(free_.begin(), free_.end(), [](const auto& slot) { return slot->is_ready(); });
-  return (ready == free_.end() ? free_.front() : *ready)->id();
+  if (!is_ordinary(ids)) return sys::random_hex(kIdBytes);
+  const auto is_ready = [](const auto& slot) { return slot->is_ready(); };
+  while (!free_.empty()) {
+    auto slot = std::find_if(free_.begin(), free_.end(), is_ready);
+    if (slot == free_.end()) slot = free_.begin();
+    if (!(*slot)->is_lost()) return (*slot)->id();
+    log_.error("slot_lost", {{"instance", (*slot)->id()}, {"reason", (*slot)->failure()}});
+    leave(*slot);
+    free_.erase(slot);
+  }
+  return sys::random_hex(kIdBytes);
 }
 
 Reservation NativeLauncher::reserve(const std::string& id, const Container& container,
@@ -246,7 +252,10 @@ std::unique_ptr<Launch> NativeLauncher::launch(LaunchOptions options) {
   const Container& container = options.container;
   const std::shared_ptr<Held> held = held_.extract(container.id).mapped().lock();
   const std::shared_ptr<SlotLink>& slot = held->slot;
-  cgroups_.limit(container.id, limits_for(container.resources));
+  const sys::CgroupLimits limits = limits_for(container.resources);
+  if (slot->limits() != limits) cgroups_.limit(container.id, limits);
+  limits_ = limits;  // the next one's, as a rule
+  if (container.resources.low_priority) cgroups_.yield_processor(container.id);
   // All that a start after a crash of ours has to know of it.
   options.bundle.write_config({{"annotations", container.annotations}});
   const std::vector<sys::UniqueFd> mounts = mounts_for(container, options.bundle);

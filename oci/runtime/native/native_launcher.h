@@ -77,6 +77,7 @@ class NativeLauncher : public Launcher {
   std::list<std::shared_ptr<SlotLink>> free_;        // the oldest in front
   std::map<std::string, std::weak_ptr<Held>> held_;  // reserved, and not launched yet
   std::list<std::shared_ptr<SlotLink>> leaving_;     // until nothing is left of them
+  sys::CgroupLimits limits_;                         // of the last one launched
   sys::EventLoop::Timer fill_;
   sys::EventLoop::Timer idle_;
   sys::EventLoop::Timer leave_;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "oci/runtime/launcher.h"
+#include "oci/sys/cgroup.h"
 #include "oci/sys/event_loop.h"
 #include "oci/sys/unique_fd.h"
 #include "oci/sys/user_namespace.h"
@@ -37,6 +38,10 @@ class SlotLink {
   bool is_lost() const noexcept;
   const std::string& failure() const noexcept { return failure_; }
 
+  // What its cgroup was given already.
+  const sys::CgroupLimits& limits() const noexcept { return limits_; }
+  void set_limits(const sys::CgroupLimits& limits) { limits_ = limits; }
+
   // Tells it what to become; `fds` are borrowed until this returns. False if it has gone.
   bool launch(std::string_view order, std::span<const int> fds, Callbacks callbacks);
 
@@ -55,6 +60,7 @@ class SlotLink {
 
   std::string id_;
   sys::IdMaps ids_;
+  sys::CgroupLimits limits_;
   sys::UniqueFd socket_;
   sys::UniqueFd pidfd_;  // once it is born, until it is the launched container's
   bool born_ = false;
