@@ -136,19 +136,28 @@ def processor_share(pid):
 
 def memory_limit(pid):
     """In bytes, of the cgroup of a process."""
+    return _memory_number(pid, "memory.limit_in_bytes", "memory.max")
+
+
+def memory_used(pid):
+    """What the cgroup of a process is charged with, in bytes."""
+    return _memory_number(pid, "memory.usage_in_bytes", "memory.current")
+
+
+def _memory_number(pid, v1_name, v2_name):
     with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
         places = [line.rstrip("\n").split(":", 2) for line in file]
     for _, controllers, path in places:
         if controllers and "memory" not in controllers.split(","):
             continue
         for root in cgroup_roots():
-            name = "/memory.limit_in_bytes" if controllers else "/memory.max"
+            name = v1_name if controllers else v2_name
             try:
-                with open(root + path + name, encoding="ascii") as file:
+                with open(os.path.join(root + path, name), encoding="ascii") as file:
                     return int(file.read())
             except OSError:
                 continue
-    raise LookupError(f"no cgroup of process {pid} has a limit of memory")
+    raise LookupError(f"no cgroup of process {pid} knows of memory")
 
 
 def dying_cgroups():

@@ -1,8 +1,30 @@
 #include "oci/sys/cgroup.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "oci/sys/file.h"
+
+namespace {
+
+// What the kernel says of the memory of a cgroup, by whichever hierarchy counts it.
+std::string limit_of(const std::string& path) {
+  for (const auto& hierarchy :
+       sys::parse_cgroup_mounts(sys::read_file("/proc/self/mountinfo", 1u << 20))) {
+    const char* file = hierarchy.v2 ? "memory.max" : "memory.limit_in_bytes";
+    if (const auto text = sys::read_file_if_exists(hierarchy.mount_point / path / file, 64)) {
+      return *text;
+    }
+  }
+  return "";
+}
+
+}  // namespace
 
 TEST_CASE("the hierarchies of v1, hybrid and v2 hosts are read from mountinfo") {
   const char* text =
@@ -52,4 +74,23 @@ TEST_CASE("an instance that has no cgroup has cost nothing that anybody knows") 
   CHECK_FALSE(usage.cpu);
   CHECK_FALSE(usage.memory_peak_bytes);
   CHECK(usage.oom_kills == 0);
+}
+
+TEST_CASE("a cgroup that we make has the limits that it was given last, and is gone when removed") {
+  const std::string name = "faasd-unit-test-" + std::to_string(::getpid());
+  const sys::CgroupTree tree(name, sys::CgroupDriver::cgroupfs);
+  const sys::CgroupEntrance entrance = tree.make("one");
+  REQUIRE_FALSE(entrance.fds.empty());
+  CHECK((!entrance.v2 || entrance.fds.size() == 1));
+  for (const std::uint64_t bytes : {64ULL << 20, 512ULL << 20, 128ULL << 20}) {
+    tree.limit("one", {.memory_bytes = bytes,
+                       .limit_swap = tree.limits_swap(),
+                       .cpu_quota_us = 50'000,
+                       .pids = 32});
+    CHECK(tree.members("one").empty());
+    CHECK(limit_of(name + "/one") == std::to_string(bytes) + "\n");
+  }
+  CHECK_THROWS_AS(tree.make("one"), std::system_error);  // it is somebody's
+  CHECK(tree.list() == std::vector<std::string>{"one"});
+  CHECK(tree.remove("one"));
 }
