@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -24,6 +25,16 @@ std::vector<UniqueFd> take_fds(msghdr& header) {
     }
   }
   return fds;
+}
+
+// The size of the next message, which stays where it is: a buffer for the longest that may come
+// would cost more than most of them.
+ssize_t size_of_next(int socket, int flags) {
+  ssize_t size = -1;
+  do {
+    size = ::recv(socket, nullptr, 0, flags | MSG_PEEK | MSG_TRUNC);
+  } while (size < 0 && errno == EINTR);
+  return size;
 }
 
 }  // namespace
@@ -65,20 +76,18 @@ bool send_fd_message(int socket, std::string_view bytes, std::span<const int> fd
 
 Arrival receive_fd_message(int socket, std::size_t max_bytes, bool wait, FdMessage& message) {
   alignas(cmsghdr) char control[kControlBytes];
-  message.bytes.resize(max_bytes);
   message.fds.clear();
+  const int waiting = wait ? 0 : MSG_DONTWAIT;
+  const ssize_t size = size_of_next(socket, waiting);
+  message.bytes.resize(size > 0 ? std::min(static_cast<std::size_t>(size), max_bytes) : 0);
   iovec data{message.bytes.data(), message.bytes.size()};
   msghdr header{};
   header.msg_iov = &data;
   header.msg_iovlen = 1;
   header.msg_control = control;
   header.msg_controllen = sizeof control;
-  const int flags = MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT);
-  ssize_t count = -1;
-  do {
-    count = ::recvmsg(socket, &header, flags);
-  } while (count < 0 && errno == EINTR);
-  message.bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+  ssize_t count = size;
+  if (count > 0) count = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC | waiting);
   if (count < 0 && errno == EAGAIN) return Arrival::nothing_yet;
   if (count < 0 && errno != ECONNRESET) throw_errno("receive a message");
   if (count <= 0) return Arrival::ended;

@@ -28,10 +28,10 @@ UniqueFd clone_mount(int fd, std::uint64_t attributes) {
   return mount;
 }
 
-void map_owners(int mount_fd, const UniqueFd& user_namespace) {
+void map_owners(int mount_fd, int user_namespace) {
   mount_attr change{};
   change.attr_set = MOUNT_ATTR_IDMAP;
-  change.userns_fd = static_cast<std::uint64_t>(user_namespace.get());
+  change.userns_fd = static_cast<std::uint64_t>(user_namespace);
   if (::mount_setattr(mount_fd, "", AT_EMPTY_PATH, &change, sizeof change) == 0) return;
   if (errno != EINVAL) throw_errno("mount_setattr");
   throw Refused(Refusal::failed, "no_idmapped_mounts",
@@ -42,7 +42,7 @@ void map_owners(int mount_fd, const UniqueFd& user_namespace) {
 UniqueFd clone_sealed(int directory_fd, const UniqueFd& user_namespace) {
   UniqueFd mount =
       clone_mount(directory_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-  if (user_namespace) map_owners(mount.get(), user_namespace);
+  if (user_namespace) map_owners(mount.get(), user_namespace.get());
   return mount;
 }
 

@@ -19,7 +19,7 @@ void enter_private_mounts();
 UniqueFd clone_mount(int fd, std::uint64_t attributes);
 
 // A mount that is attached nowhere shows the users of this namespace from now on, as below.
-void map_owners(int mount_fd, const UniqueFd& user_namespace);
+void map_owners(int mount_fd, int user_namespace);
 
 // What is seen in `directory_fd` (O_PATH does), as a mount that is attached nowhere yet: read-only,
 // without devices and without privileges to be gained by exec: set-user-ID bits and file

@@ -16,9 +16,23 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 READY_FDS = 5  # 0, 1, 2, its socket to faasd, and its user namespace
 
 
-def is_on_the_host(pid):
-    """Not in a pid namespace of its own, as the slots are."""
-    return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink("/proc/self/ns/pid")
+def pid_namespace(pid):
+    """Empty if it has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
+
+
+def is_slot(pid):
+    return pid_namespace(pid) not in ("", pid_namespace("self"))
+
+
+def is_ready(pid):
+    try:
+        return is_slot(pid) and len(machine.open_fds(pid)) == READY_FDS
+    except OSError:
+        return False
 
 
 class NativeTestCase(FaasdTestCase):
@@ -29,16 +43,17 @@ class NativeTestCase(FaasdTestCase):
     def slots(self, faasd, count):
         """The free slots, once there are so many that are ready."""
         def found():
-            pids = [pid for pid in faasd.launcher_processes()
-                    if not is_on_the_host(pid) and len(machine.open_fds(pid)) == READY_FDS]
+            pids = list(filter(is_ready, faasd.launcher_processes()))
             return pids if len(pids) >= count else None
         return faasd.log.wait_until(found, f"there are no {count} slots")
 
     def launcher(self, faasd):
-        pid, = faasd.log.wait_until(
-            lambda: [pid for pid in faasd.launcher_processes() if is_on_the_host(pid)],
-            "there is no launcher")
-        return pid
+        """Beside it there may be what it makes a user namespace with, for a moment."""
+        def found():
+            pids = [pid for pid in faasd.launcher_processes()
+                    if pid_namespace(pid) == pid_namespace("self")]
+            return pids if len(pids) == 1 else None
+        return faasd.log.wait_until(found, "there is no launcher")[0]
 
     def answered_by(self, address):
         reply = curl(address)
@@ -105,7 +120,9 @@ class ASlot(NativeTestCase):
                      for name, size in sizes.items()}
         for name in ("small", "large", "small", "large", "large", "small", "small"):
             with connect(addresses[name]) as held:
-                pid, = faasd.log.wait_until(faasd.containers, "no container runs")
+                pid, = faasd.log.wait_until(
+                    lambda: [pid for pid in faasd.containers()
+                             if machine.command_of(pid) == "/hello"], "no container runs")
                 self.assertEqual(machine.memory_limit(pid), sizes[name])
                 held.sendall(REQUEST)
                 self.assertEqual(Reply(read_to_end(held)).status, 200)

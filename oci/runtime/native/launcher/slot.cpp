@@ -75,7 +75,7 @@ void replace(int fd, const sys::UniqueFd& with) {
 // /proc. What takes the place of the first is the container's own standard input.
 void keep_only(const SlotParts& parts) {
   replace(STDIN_FILENO, sys::open_file(std::string(kStageDevices) + "/null", O_RDWR));
-  std::vector<int> kept = {parts.socket.get(), parts.user_namespace.get()};
+  std::vector<int> kept = {parts.socket.get(), parts.user_namespace};
   for (const sys::UniqueFd& cgroup : parts.cgroups) kept.push_back(cgroup.get());
   std::sort(kept.begin(), kept.end());
   unsigned first = STDERR_FILENO + 1;
@@ -120,9 +120,8 @@ void enter_directory(const std::string& path) {
 
 // From here on this process has every right in its own user namespace and none outside of it, and
 // then none at all.
-void become_user(const LaunchOrder& order, const sys::UniqueFd& user_namespace) {
-  if (::setns(user_namespace.get(), CLONE_NEWUSER) != 0)
-    sys::throw_errno("enter the users' namespace");
+void become_user(const LaunchOrder& order, int user_namespace) {
+  if (::setns(user_namespace, CLONE_NEWUSER) != 0) sys::throw_errno("enter the users' namespace");
   if (::setgroups(order.groups.size(), order.groups.data()) != 0) sys::throw_errno("setgroups");
   if (::setresgid(order.gid, order.gid, order.gid) != 0) sys::throw_errno("setresgid");
   if (::setresuid(order.uid, order.uid, order.uid) != 0) sys::throw_errno("setresuid");
@@ -198,7 +197,7 @@ void become_handler(SlotParts& parts, sys::FdMessage& message) {
   message.fds.clear();
   limit_resources(order.limits);
   become_user(order, parts.user_namespace);
-  parts.user_namespace.reset();
+  ::close(parts.user_namespace);
   const int listener = install_filter(parts.filter);
   report(parts.socket.get(), Report::listener, "", listener);
   ::close(listener);

@@ -16,8 +16,8 @@ struct SlotParts {
   SlotOrder order;
   sys::UniqueFd socket;                // to faasd
   std::vector<sys::UniqueFd> cgroups;  // `cgroup.procs` of each hierarchy it is not yet in
-  sys::UniqueFd user_namespace;
-  std::string_view filter;  // the seccomp filter, as the kernel takes it
+  int user_namespace = -1;             // of its maps; borrowed
+  std::string_view filter;             // the seccomp filter, as the kernel takes it
 };
 
 // What the process is from its first instruction on. Ends by becoming the handler, or with what

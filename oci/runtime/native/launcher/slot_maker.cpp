@@ -56,8 +56,15 @@ bool SlotMaker::receive(sys::FdMessage& message) const {
   return sys::receive_fd_message(daemon_, kMaxMessage, true, message) == sys::Arrival::message;
 }
 
+int SlotMaker::user_namespace_for(const sys::IdMaps& ids) {
+  const bool one_range = ids.users.size() == 1 && ids.groups.size() == 1;
+  sys::UniqueFd& known = one_range ? namespaces_[ids.users.front().host] : special_namespace_;
+  if (!known || !one_range) known = sys::make_user_namespace(ids, proc_.get());
+  return known.get();
+}
+
 // What goes wrong is told to the slot's owner, who has the other end of its pair.
-void SlotMaker::make(sys::FdMessage& message) const {
+void SlotMaker::make(sys::FdMessage& message) {
   SlotParts parts;
   parts.order = SlotOrder::unpack(message.bytes);
   parts.socket = std::move(message.fds.at(0));
@@ -72,7 +79,7 @@ void SlotMaker::make(sys::FdMessage& message) const {
   }
   message.fds.clear();
   try {
-    parts.user_namespace = sys::make_user_namespace(parts.order.ids, proc_.get());
+    parts.user_namespace = user_namespace_for(parts.order.ids);
     give_birth(parts, into);
   } catch (const std::exception& error) {
     const std::string text = static_cast<char>(Report::failed) + std::string(error.what());

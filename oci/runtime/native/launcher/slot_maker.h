@@ -2,10 +2,13 @@
 // fork at any time. Throws std::system_error.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "oci/sys/fd_message.h"
 #include "oci/sys/unique_fd.h"
+#include "oci/sys/user_namespace.h"
 
 namespace runtime::native {
 
@@ -18,11 +21,16 @@ class SlotMaker {
 
  private:
   bool receive(sys::FdMessage& message) const;
-  void make(sys::FdMessage& message) const;
+  void make(sys::FdMessage& message);
+  int user_namespace_for(const sys::IdMaps& ids);
 
   const int daemon_;
   const sys::UniqueFd proc_;
   std::string filter_;
+  // Of each range of ids, once it is needed: one slot after the other has it. It is nothing but its
+  // maps, so nothing of the one before is left in it.
+  std::map<std::uint32_t, sys::UniqueFd> namespaces_;  // by the host's id of its root
+  sys::UniqueFd special_namespace_;                    // of the slot that is being made
 };
 
 }  // namespace runtime::native

@@ -148,8 +148,7 @@ void mount_parts(std::uint32_t uid, std::uint32_t gid) {
   mount("tmpfs", part("/dev/shm"), kNoExtras, small);
 }
 
-void enter_root(const LaunchOrder& order, const LaunchMounts& mounts,
-                const sys::UniqueFd& user_namespace) {
+void enter_root(const LaunchOrder& order, const LaunchMounts& mounts, int user_namespace) {
   bound_tmpfs(part("/tmp").c_str(), kForPrograms, order.tmpfs_options);
   bound_tmpfs(part("/dev/shm").c_str(), kNoExtras, order.tmpfs_options);
   if (order.has_executor) {

@@ -25,7 +25,6 @@ struct LaunchMounts {
 // Puts root and parts together, as this process's root. Nothing of what an image says is followed:
 // each place is opened beneath its root, without a link on the way.
 // Files of the image belong to who is who in this user namespace.
-void enter_root(const LaunchOrder& order, const LaunchMounts& mounts,
-                const sys::UniqueFd& user_namespace);
+void enter_root(const LaunchOrder& order, const LaunchMounts& mounts, int user_namespace);
 
 }  // namespace runtime::native
