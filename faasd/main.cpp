@@ -28,7 +28,7 @@ int serve_until_signal(const Options& options) {
   image::ImageStore images(directories.state(), log);
   runtime::ConnectBroker broker(directories.broker_socket(), log);
   runtime::Launchers launchers(loop, log, cgroups, broker, options.launcher,
-                               directories.runtime_root());
+                               directories.runtime_root(), directories.bundles());
   const function::FunctionStore store(directories.state(), log);
   function::AddressPool addresses(function::Subnet(options.subnet), directories.address_journal());
   journal::Journal journal(directories.state(), log);

@@ -44,7 +44,7 @@ Instance::Instance(const Workshop& workshop, std::shared_ptr<const Blueprint> bl
       start_(start),
       reservation_(launcher_.reserve(id_, blueprint_->container, *blueprint_->rootfs)),
       broker_(workshop.broker, id_),
-      bundle_(runtime::Bundle(workshop.bundles_dir, id_)),
+      bundle_(std::move(reservation_.bundle)),
       stdout_(workshop.loop, workshop.log, book, {blueprint_->function.name, id_, "stdout"},
               blueprint_->function.limits.output_bytes, listener(Stream::out)),
       stderr_(workshop.loop, workshop.log, book, {blueprint_->function.name, id_, "stderr"},
@@ -66,7 +66,9 @@ void Instance::start_runtime() {
   try {
     const runtime::Container container = this->container();
     give_output_to(container);
-    workshop_.cgroups.limit_tcp_buffers(id_, container.resources.memory_bytes);
+    if (!launcher_.makes_cgroups()) {
+      workshop_.cgroups.limit_tcp_buffers(id_, container.resources.memory_bytes);
+    }
     launch_ = launcher_.launch({container, *bundle_, stdout_.write_end(), stderr_.write_end(),
                                 [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); },
                                 start_ == Start::warm});

@@ -46,6 +46,7 @@ struct Reservation {
   sys::IdMaps ids;               // who its users are on the host
   std::filesystem::path rootfs;  // where a runtime finds its root file system
   std::shared_ptr<const void> held;
+  Bundle bundle;
 };
 
 struct LaunchOptions {
@@ -63,11 +64,13 @@ class Launcher {
   virtual ~Launcher() = default;
   // The name of the next container, whose users are to be these: what can be reserved.
   virtual std::string next_id(const sys::IdMaps& ids) = 0;
-  // Throws std::system_error, or sys::Refused.
+  // Makes its bundle, if it has none yet. Throws std::system_error, or sys::Refused.
   virtual Reservation reserve(const std::string& id, const Container& container,
                               RootfsView& view) = 0;
   // Throws std::system_error if not even the runtime's process could be started.
   virtual std::unique_ptr<Launch> launch(LaunchOptions options) = 0;
+  // Whether what it reserves has a cgroup already, and what it launches all its limits.
+  virtual bool makes_cgroups() const noexcept = 0;
   // Removes what the launcher keeps about a container that is dead, and only that. Not an error if
   // there is nothing.
   virtual void sweep(const std::string& id) = 0;

@@ -13,10 +13,10 @@ constexpr const char* kUsualRuntime = "runc";
 
 Launchers::Launchers(sys::EventLoop& loop, const sys::Log& log, const sys::CgroupTree& cgroups,
                      ConnectBroker& broker, const std::string& name,
-                     const std::filesystem::path& root)
+                     const std::filesystem::path& root, const std::filesystem::path& bundles)
     : default_name_(name),
-      oci_(loop, name == kNative ? kUsualRuntime : name, root, cgroups.by_systemd()),
-      native_(loop, log, cgroups, broker) {
+      oci_(loop, name == kNative ? kUsualRuntime : name, root, bundles, cgroups.by_systemd()),
+      native_(loop, log, cgroups, broker, bundles) {
   if (name != kNative) log_runc_holes(name, log);
 }
 

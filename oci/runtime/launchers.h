@@ -13,9 +13,11 @@ namespace runtime {
 class Launchers {
  public:
   // `name` is "native", or the program of an OCI runtime, which is runc for who asks for another
-  // than native by default; its state lies in `root`. Warns of known holes of that runtime.
+  // than native by default; its state lies in `root`, and what is of a container in `bundles`.
+  // Warns of known holes of that runtime.
   Launchers(sys::EventLoop& loop, const sys::Log& log, const sys::CgroupTree& cgroups,
-            ConnectBroker& broker, const std::string& name, const std::filesystem::path& root);
+            ConnectBroker& broker, const std::string& name, const std::filesystem::path& root,
+            const std::filesystem::path& bundles);
 
   const std::string& default_name() const noexcept { return default_name_; }
   // Empty: the default. Throws sys::Refused(invalid, "unknown_launcher"): whoever may deploy must

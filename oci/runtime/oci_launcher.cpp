@@ -116,8 +116,12 @@ std::string command_line_of(const std::filesystem::path& process) {
 }  // namespace
 
 OciLauncher::OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root,
-                         bool by_systemd)
-    : loop_(loop), program_(std::move(program)), root_(std::move(root)), by_systemd_(by_systemd) {
+                         std::filesystem::path bundles, bool by_systemd)
+    : loop_(loop),
+      program_(std::move(program)),
+      root_(std::move(root)),
+      bundles_(std::move(bundles)),
+      by_systemd_(by_systemd) {
   sys::make_directory(root_, 0700);
   sys::leave_session_keyring();
 }
@@ -131,7 +135,7 @@ Reservation OciLauncher::reserve(const std::string& id, const Container& contain
                                  RootfsView& view) {
   std::shared_ptr<const RootfsView::Mounted> rootfs = view.use();
   std::filesystem::path path = rootfs->path();
-  return {id, container.ids, std::move(path), std::move(rootfs)};
+  return {id, container.ids, std::move(path), std::move(rootfs), Bundle(bundles_, id)};
 }
 
 std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {

@@ -16,15 +16,17 @@ namespace runtime {
 
 class OciLauncher : public Launcher {
  public:
-  // `program` is looked up in PATH if it has no '/'; `root` is where the runtime keeps its state.
+  // `program` is looked up in PATH if it has no '/'; `root` is where the runtime keeps its state,
+  // `bundles` where those of its containers are.
   // `by_systemd` tells it that the cgroups of its containers are for systemd to make. Made on the
   // thread that launches, which gets the containers' session keyring.
   OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root,
-              bool by_systemd);
+              std::filesystem::path bundles, bool by_systemd);
 
   std::string next_id(const sys::IdMaps& ids) override;
   Reservation reserve(const std::string& id, const Container& container, RootfsView& view) override;
   std::unique_ptr<Launch> launch(LaunchOptions options) override;
+  bool makes_cgroups() const noexcept override { return false; }
   void sweep(const std::string& id) override;
   std::string_view name() const noexcept override { return program_; }
 
@@ -37,6 +39,7 @@ class OciLauncher : public Launcher {
   sys::EventLoop& loop_;
   std::string program_;
   std::filesystem::path root_;
+  std::filesystem::path bundles_;
   bool by_systemd_;
 };
 

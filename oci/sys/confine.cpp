@@ -95,9 +95,10 @@ void keep_capabilities(std::initializer_list<Capability> kept) {
   const auto is_kept = [&](int number) {
     return std::find(kept.begin(), kept.end(), Capability{number}) != kept.end();
   };
-  for (int number = 0; ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; ++number) {
-    if (is_kept(number)) continue;
-    if (::prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0) throw_errno("PR_CAPBSET_DROP");
+  for (int number = 0;; ++number) {
+    if (is_kept(number) || ::prctl(PR_CAPBSET_DROP, number, 0, 0, 0) == 0) continue;
+    if (errno == EINVAL) break;  // this kernel has no more
+    throw_errno("PR_CAPBSET_DROP");
   }
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
     throw_errno("PR_CAP_AMBIENT_CLEAR_ALL");

@@ -327,23 +327,34 @@ class Faasd(Client):
     def footprint(self):
         """All that one request must give back; what stays for longer is not in it: the parent of
         all cgroups, the directories directly below the run directory, the views of functions, what
-        the native launcher keeps ready, which is two descriptors each."""
+        the native launcher keeps ready, which is three descriptors each."""
         ready = self.launcher_processes()
-        free = {name for pid in ready for name in machine.cgroup_names_of(pid)}
+        free = self._free_ids()
         return {
             "processes": len(self.containers()),
-            "fds": len(machine.open_fds(self.process.pid)) - 2 * len(ready),
+            "fds": len(machine.open_fds(self.process.pid)) - 3 * len(ready),
             "mounts": len([path for path in machine.mount_points(self.process.pid)
                            if not path.startswith("/dev/shm/")]),
             "cgroups": [path for path in self.cgroups()
                         if os.path.basename(path) not in self.cgroup_names | free],
-            "run directory": [name for name in machine.tree(self.run_dir) if "/" in name],
+            "run directory": [name for name in machine.tree(self.run_dir)
+                              if "/" in name and not free & set(name.split("/"))],
         }
+
+    def _free_ids(self):
+        """Of the containers to come."""
+        return {name for pid in self.launcher_processes()
+                for name in machine.cgroup_names_of(pid)}
+
+    def _bundles(self):
+        free = self._free_ids()
+        return [name for name in machine.tree(os.path.join(self.run_dir, "bundles"))
+                if not free & set(name.split("/"))]
 
     def idle_footprint(self):
         """The same once every request that was answered is over."""
         def idle():
-            return not (self.containers() or machine.tree(os.path.join(self.run_dir, "bundles"))
+            return not (self.containers() or self._bundles()
                         or machine.tree(os.path.join(self.state_dir, "staging")))
         self.log.wait_until(idle, "it does not become idle")
         return self.footprint()

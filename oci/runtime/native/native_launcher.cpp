@@ -138,11 +138,13 @@ void IdRanges::give_back(std::uint32_t range) {
 }
 
 NativeLauncher::NativeLauncher(sys::EventLoop& loop, const sys::Log& log,
-                               const sys::CgroupTree& cgroups, ConnectBroker& broker)
+                               const sys::CgroupTree& cgroups, ConnectBroker& broker,
+                               std::filesystem::path bundles)
     : loop_(loop),
       log_(log),
       cgroups_(cgroups),
       broker_(broker),
+      bundles_(std::move(bundles)),
       filter_(compile_filter(handler_profile())) {}
 
 NativeLauncher::~NativeLauncher() {
@@ -200,7 +202,8 @@ std::shared_ptr<SlotLink> NativeLauncher::make_slot(const std::string& id,
       throw sys::Refused(sys::Refusal::failed, "no_launcher",
                          std::string(kProgram) + " does not take orders");
     }
-    auto slot = std::make_shared<SlotLink>(loop_, id, order.ids, std::move(pair.ours));
+    auto slot =
+        std::make_shared<SlotLink>(loop_, Bundle(bundles_, id), order.ids, std::move(pair.ours));
     if (limits_.memory_bytes > 0) {
       cgroups_.limit(id, limits_);
       slot->set_limits(limits_);
@@ -242,10 +245,9 @@ Reservation NativeLauncher::reserve(const std::string& id, const Container& cont
     slot =
         make_slot(id, ordinary && ranges_.has_free() ? std::nullopt : std::optional(container.ids));
   }
-  fill_soon();
   const auto held = std::make_shared<Held>(*this, slot);
   held_[id] = held;
-  return {id, slot->ids(), {}, held};
+  return {id, slot->ids(), {}, held, slot->take_bundle()};
 }
 
 std::unique_ptr<Launch> NativeLauncher::launch(LaunchOptions options) {
@@ -256,19 +258,24 @@ std::unique_ptr<Launch> NativeLauncher::launch(LaunchOptions options) {
   if (slot->limits() != limits) cgroups_.limit(container.id, limits);
   limits_ = limits;  // the next one's, as a rule
   if (container.resources.low_priority) cgroups_.yield_processor(container.id);
-  // All that a start after a crash of ours has to know of it.
-  options.bundle.write_config({{"annotations", container.annotations}});
   const std::vector<sys::UniqueFd> mounts = mounts_for(container, options.bundle);
   std::vector<int> fds = {options.stdout_fd, options.stderr_fd};
   for (const sys::UniqueFd& mount : mounts) fds.push_back(mount.get());
   const auto adopt = [this, id = container.id](sys::UniqueFd listener) {
     broker_.adopt(id, std::move(listener));
   };
-  if (!slot->launch(order_for(container).pack(), fds, {adopt, std::move(options.done)})) {
+  // What is done for the containers to come waits until this one is there.
+  const auto done = [this, then = std::move(options.done)](LaunchResult result) {
+    fill_soon();
+    then(std::move(result));
+  };
+  if (!slot->launch(order_for(container).pack(), fds, {adopt, done})) {
     throw sys::Refused(sys::Refusal::failed, "no_slot",
                        "the native launcher has lost a slot: " + slot->failure());
   }
   held->launched = true;
+  // All that a start after a crash of ours has to know of it; the slot is at work meanwhile.
+  options.bundle.write_config({{"annotations", container.annotations}});
   return std::make_unique<NativeLaunch>(slot);
 }
 
@@ -288,8 +295,9 @@ void NativeLauncher::fill_soon() {
 
 void NativeLauncher::fill() {
   try {
-    while (free_.size() < kFreeSlots && ranges_.has_free()) {
+    if (free_.size() < kFreeSlots && ranges_.has_free()) {
       free_.push_back(make_slot(sys::random_hex(kIdBytes), std::nullopt));
+      loop_.post([this] { fill(); });  // one at a time: whoever waits meanwhile goes first
     }
   } catch (const std::exception& error) {
     log_.error("slot_failed", {{"reason", error.what()}});

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <list>
 #include <map>
 #include <memory>
@@ -43,12 +44,13 @@ class NativeLauncher : public Launcher {
  public:
   // The process is started with the first container.
   NativeLauncher(sys::EventLoop& loop, const sys::Log& log, const sys::CgroupTree& cgroups,
-                 ConnectBroker& broker);
+                 ConnectBroker& broker, std::filesystem::path bundles);
   ~NativeLauncher() override;
 
   std::string next_id(const sys::IdMaps& ids) override;
   Reservation reserve(const std::string& id, const Container& container, RootfsView& view) override;
   std::unique_ptr<Launch> launch(LaunchOptions options) override;
+  bool makes_cgroups() const noexcept override { return true; }
   void sweep(const std::string& id) override;
   std::string_view name() const noexcept override { return "native"; }
 
@@ -68,6 +70,7 @@ class NativeLauncher : public Launcher {
   const sys::Log& log_;
   const sys::CgroupTree& cgroups_;
   ConnectBroker& broker_;
+  const std::filesystem::path bundles_;
   const std::string filter_;
 
   sys::UniqueFd channel_;

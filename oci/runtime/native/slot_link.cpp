@@ -14,8 +14,9 @@
 
 namespace runtime::native {
 
-SlotLink::SlotLink(sys::EventLoop& loop, std::string id, sys::IdMaps ids, sys::UniqueFd socket)
-    : id_(std::move(id)),
+SlotLink::SlotLink(sys::EventLoop& loop, Bundle bundle, sys::IdMaps ids, sys::UniqueFd socket)
+    : id_(bundle.id()),
+      bundle_(std::move(bundle)),
       ids_(std::move(ids)),
       socket_(std::move(socket)),
       watch_(loop.watch(socket_.get(), EPOLLIN, [this](auto) { on_event(); })) {}

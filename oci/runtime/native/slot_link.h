@@ -26,7 +26,7 @@ class SlotLink {
     std::function<void(LaunchResult)> done;             // once; this may be destroyed from within
   };
 
-  SlotLink(sys::EventLoop& loop, std::string id, sys::IdMaps ids, sys::UniqueFd socket);
+  SlotLink(sys::EventLoop& loop, Bundle bundle, sys::IdMaps ids, sys::UniqueFd socket);
   ~SlotLink();
   SlotLink(const SlotLink&) = delete;
   SlotLink& operator=(const SlotLink&) = delete;
@@ -37,6 +37,9 @@ class SlotLink {
   // Ended before it was launched, or never came to be; `failure` says why.
   bool is_lost() const noexcept;
   const std::string& failure() const noexcept { return failure_; }
+
+  // Once.
+  Bundle take_bundle() noexcept { return std::move(bundle_); }
 
   // What its cgroup was given already.
   const sys::CgroupLimits& limits() const noexcept { return limits_; }
@@ -58,7 +61,8 @@ class SlotLink {
   bool hear_of_birth(bool wait) noexcept;
   void on_end();
 
-  std::string id_;
+  const std::string id_;
+  Bundle bundle_;
   sys::IdMaps ids_;
   sys::CgroupLimits limits_;
   sys::UniqueFd socket_;

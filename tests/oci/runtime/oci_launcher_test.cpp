@@ -28,7 +28,7 @@ struct Bench {
   }
 
   runtime::LaunchResult launch(const std::string& program) {
-    runtime::OciLauncher launcher(loop, program, scratch.path() / "root", false);
+    runtime::OciLauncher launcher(loop, program, scratch.path() / "root", scratch.path(), false);
     runtime::Container container = fixture::example_container();
     const runtime::Bundle bundle(scratch.path(), container.id);
     runtime::LaunchResult result;
@@ -91,7 +91,7 @@ TEST_CASE("a runtime that is not there is an error that names it") {
 TEST_CASE("a launch that was abandoned never calls back") {
   Bench bench;
   runtime::OciLauncher launcher(bench.loop, bench.script("exec tail -f /dev/null\n"),
-                                bench.scratch.path() / "root", false);
+                                bench.scratch.path() / "root", bench.scratch.path(), false);
   runtime::Container container = fixture::example_container();
   const runtime::Bundle bundle(bench.scratch.path(), container.id);
   bool called = false;
@@ -105,7 +105,8 @@ TEST_CASE("a launch that was abandoned never calls back") {
 
 TEST_CASE("orphaned runtimes are found by their root and killed, others are left alone") {
   Bench bench;
-  const runtime::OciLauncher launcher(bench.loop, "runc", bench.scratch.path() / "root", false);
+  const runtime::OciLauncher launcher(bench.loop, "runc", bench.scratch.path() / "root",
+                                      bench.scratch.path(), false);
   sys::SubprocessOptions options;
   options.argv = {"/usr/bin/env",
                   "tail",
