@@ -141,7 +141,7 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view text) {
 
 std::optional<IdRange> first_overlap(const std::vector<IdRange>& ranges) {
   for (const IdRange& range : ranges) {
-    if (range.first <= runtime::kLastHostId && range.last >= runtime::kFirstHighHostId) {
+    if (range.first <= runtime::kLastSlotHostId && range.last >= runtime::kFirstHighHostId) {
       return range;
     }
   }
@@ -150,7 +150,7 @@ std::optional<IdRange> first_overlap(const std::vector<IdRange>& ranges) {
 
 Check check_user_ids(const Host& host) {
   const std::string ours =
-      std::to_string(runtime::kFirstHighHostId) + " to " + std::to_string(runtime::kLastHostId);
+      std::to_string(runtime::kFirstHighHostId) + " to " + std::to_string(runtime::kLastSlotHostId);
   for (const char* file : {"etc/subuid", "etc/subgid"}) {
     const auto taken = first_overlap(parse_subordinate_ids(read_text(host, file).value_or("")));
     if (!taken) continue;

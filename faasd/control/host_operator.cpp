@@ -134,7 +134,9 @@ std::unique_ptr<Deploy> HostOperator::begin_deploy(const std::string& name,
   check_warm(options);
   const std::optional<function::History> old = history_of(name);
   if (old) check_same_kind(*old, options);
-  return std::make_unique<HostDeploy>(*this, name, options, selection, layer_request);
+  function::Options remembered = options;
+  remembered.launcher = household_.launchers.word_for(options.launcher);
+  return std::make_unique<HostDeploy>(*this, name, remembered, selection, layer_request);
 }
 
 std::optional<function::History> HostOperator::history_of(const std::string& name) {

@@ -43,7 +43,7 @@ class Bookkeeper {
     const auto [known, added] = done_.try_emplace(receipt->function);
     if (added) known->second = with_receipt(*book);
     if (known->second.contains(id)) return;
-    receipt->launcher = launcher_.name();
+    if (receipt->launcher.empty()) receipt->launcher = launcher_.name();
     receipt->usage = workshop_.cgroups.usage(id);
     instance::record(workshop_.log, *book, *receipt);
   }

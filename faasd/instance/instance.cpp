@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "faasd/function/bounds.h"
+#include "faasd/instance/leftover.h"
 #include "oci/sys/file.h"
 
 namespace instance {
@@ -64,6 +65,7 @@ Instance::~Instance() = default;
 // Throws if there is not even a runtime to start; then nothing is left of it.
 void Instance::start_runtime() {
   try {
+    if (start_ == Start::warm) bundle_->mark_waiting(true);
     const runtime::Container container = this->container();
     give_output_to(container);
     if (!launcher_.makes_cgroups()) {
@@ -104,6 +106,7 @@ runtime::Container Instance::container() const {
   container.rootfs = reservation_.rootfs;
   container.ids = reservation_.ids;
   container.id = id_;
+  container.annotations[std::string(kLauncherMark)] = launcher_.name();
   container.seccomp_listener = workshop_.broker.socket();
   container.cgroup_path = workshop_.cgroups.path_of(id_);
   container.resources.low_priority = start_ == Start::warm && workshop_.cgroups.sets_priority();
@@ -114,6 +117,7 @@ void Instance::serve(sys::UniqueFd client, microseconds queued) {
   queued_ = queued;
   accepted_at_ = std::chrono::system_clock::now() - queued;
   client_name_ = sys::name_of_socket(client.get());
+  if (start_ == Start::warm) bundle_->mark_waiting(false);
   if (state_ != State::parked) return handoff_->give(std::move(client));
   started_ = Clock::now();
   begin_time();
@@ -263,7 +267,8 @@ void Instance::judge(Receipt& receipt) const {
   } else if (launch_failure_) {
     receipt.outcome = oom || launch_failure_->out_of_memory ? Outcome::oom : Outcome::launch_failed;
     receipt.reason = launch_failure_->reason;
-    receipt.summary = launch_failure_->summary + "; the log of faasd says why";
+    receipt.summary =
+        launch_failure_->summary + "; `faas receipts " + receipt.function + "` says why";
   } else if (oom && exit_status_->signaled && exit_status_->value == SIGKILL) {
     receipt.outcome = Outcome::oom;
     receipt.reason = receipt.summary = kOutOfMemory;

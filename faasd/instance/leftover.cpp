@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "oci/runtime/bundle.h"
 #include "oci/sys/file.h"
 
 namespace instance {
@@ -18,7 +19,7 @@ constexpr const char* kImage = "org.faasd.image";
 // Ours have some 20 kB, and the environment of the image and the function.
 constexpr std::size_t kMaxConfig = 16u << 20;
 
-std::string mark(const nlohmann::json& annotations, const char* key) {
+std::string mark(const nlohmann::json& annotations, std::string_view key) {
   const auto it = annotations.find(key);
   return it != annotations.end() && it->is_string() ? it->get<std::string>() : "";
 }
@@ -40,6 +41,7 @@ std::map<std::string, std::string> marks_of(const function::Function& function,
 }
 
 std::optional<Receipt> receipt_of_leftover(const std::filesystem::path& bundle) try {
+  if (runtime::Bundle::is_waiting(bundle)) return std::nullopt;
   const std::filesystem::path file = bundle / "config.json";
   const auto text = sys::read_file_if_exists(file, kMaxConfig);
   const nlohmann::json config = nlohmann::json::parse(text.value_or(""), nullptr, false);
@@ -50,6 +52,7 @@ std::optional<Receipt> receipt_of_leftover(const std::filesystem::path& bundle) 
   function::check_name(receipt.function);
   receipt.instance = bundle.filename().string();
   receipt.image = mark(annotations, kImage);
+  receipt.launcher = mark(annotations, kLauncherMark);
   const std::string version = mark(annotations, kVersion);
   std::from_chars(version.data(), version.data() + version.size(), receipt.version);
   receipt.started_at = written_at(file);

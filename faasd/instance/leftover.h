@@ -7,17 +7,21 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "faasd/function/function.h"
 #include "faasd/instance/receipt.h"
 
 namespace instance {
 
+// By which the launcher is named.
+inline constexpr std::string_view kLauncherMark = "org.faasd.launcher";
+
 std::map<std::string, std::string> marks_of(const function::Function& function,
                                             const std::string& image);
 
 // The receipt of the connection that the instance of this bundle had: a signal of ours ends it,
-// and how far it had come is not known. Nothing if it has no such marks.
+// and how far it had come is not known. Nothing if it has no such marks, or had no connection.
 std::optional<Receipt> receipt_of_leftover(const std::filesystem::path& bundle);
 
 }  // namespace instance

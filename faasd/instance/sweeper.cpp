@@ -59,6 +59,11 @@ void Sweeper::run() {
 
 bool Sweeper::try_once(Job& job) const {
   try {
+    if (job.remains.abandoned_launch && !job.remains.abandoned_launch->is_gone()) {
+      job.next_try = Clock::now() + kSweepPause;
+      complain(job);
+      return false;
+    }
     job.remains.abandoned_launch.reset();
     if (!cgroups_.remove(job.remains.id)) {
       cgroups_.kill(job.remains.id);
@@ -82,7 +87,7 @@ void Sweeper::complain(Job& job) const {
   if (job.complained || Clock::now() - job.started < kSweepPatience) return;
   job.complained = true;
   log_.warn("sweep_waits", {{"instance", job.remains.id},
-                            {"reason", "its cgroup still has processes; trying on"}});
+                            {"reason", "something of it is still there; trying on"}});
 }
 
 }  // namespace instance

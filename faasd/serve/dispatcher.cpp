@@ -280,7 +280,8 @@ void Dispatcher::start(const ServicePtr& service, Client client, microseconds qu
     receipt.launcher = launcher.name();
     receipt.outcome = instance::Outcome::launch_failed;
     receipt.reason = error.what();
-    receipt.summary = "the container runtime could not be started; the log of faasd says why";
+    receipt.summary =
+        "its container could not be started; `faas receipts " + receipt.function + "` says why";
     on_ended(service, connection, std::move(client), std::move(receipt));
     return check_drained(service);
   }

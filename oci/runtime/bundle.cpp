@@ -17,6 +17,7 @@ constexpr const char* kControlSocketName = "control.sock";
 constexpr const char* kConfig = "config.json";
 constexpr const char* kPidFile = "pid";
 constexpr const char* kLogFile = "runtime.log";
+constexpr const char* kWaiting = "waiting";
 // Zero lets one connection wait (unix(7)): the handler needs no more, a second one is refused.
 constexpr int kControlBacklog = 0;
 // Any uid inside the container may be the handler; from the host the bundle's mode keeps others
@@ -26,7 +27,7 @@ constexpr mode_t kControlMode = 0666;
 // Without a descriptor, of which there may be none: that is how a launch fails, too. What is in a
 // bundle is known; should there be more, it is a tree like any other.
 void remove_bundle(const std::filesystem::path& path) {
-  for (const char* name : {kControlSocketName, kConfig, kPidFile, kLogFile}) {
+  for (const char* name : {kControlSocketName, kConfig, kPidFile, kLogFile, kWaiting}) {
     ::unlink((path / name).c_str());
   }
   if (::rmdir(path.c_str()) != 0 && errno != ENOENT) sys::remove_tree(path);
@@ -51,6 +52,19 @@ void Bundle::write_config(const nlohmann::json& config) const {
       sys::open_file(path_ / kConfig, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
   sys::write_all(file.get(), config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
                  kConfig);
+}
+
+void Bundle::mark_waiting(bool waiting) const noexcept {
+  const std::filesystem::path mark = path_ / kWaiting;
+  if (waiting) {
+    const sys::UniqueFd file(::open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, S_IRUSR));
+  } else {
+    ::unlink(mark.c_str());
+  }
+}
+
+bool Bundle::is_waiting(const std::filesystem::path& bundle) {
+  return std::filesystem::exists(bundle / kWaiting);
 }
 
 std::filesystem::path Bundle::control_socket() const {

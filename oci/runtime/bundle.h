@@ -29,6 +29,10 @@ class Bundle {
   // Once. What is no UTF-8 in it is replaced, since JSON has no other way.
   void write_config(const nlohmann::json& config) const;
 
+  // That nobody has been served in it: what a start after a crash has to know. Any number of times.
+  void mark_waiting(bool waiting) const noexcept;
+  static bool is_waiting(const std::filesystem::path& bundle);
+
   // The listener behind /control.sock; taken once, by the Handoff.
   sys::UniqueFd take_control_listener() noexcept { return std::move(control_listener_); }
 

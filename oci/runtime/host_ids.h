@@ -30,6 +30,8 @@ constexpr std::uint32_t slot_host_id(std::uint32_t range) noexcept {  // range <
   return kLastHostId + 1 + range * kHostIds;
 }
 
+inline constexpr std::uint32_t kLastSlotHostId = slot_host_id(kSlotIdRanges - 1) + kHostIds - 1;
+
 // The host's ids that one function has, users and groups alike.
 struct HostIds {
   std::uint32_t first = 0;       // of kHostIds

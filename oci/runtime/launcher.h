@@ -33,10 +33,11 @@ using LaunchResult = std::variant<Launched, LaunchFailure>;
 
 class Launch {
  public:
-  // Waits for what it started to be gone, so destroy one that was abandoned off the loop thread.
   virtual ~Launch() = default;
   // Gives up: `done` is not called any more, and the Launch may go to another thread.
   virtual void abandon() noexcept = 0;
+  // Of one that was abandoned: whether nothing of what it started is left, without waiting for it.
+  virtual bool is_gone() noexcept = 0;
 };
 
 // A container that is to be launched soon. What the launcher has ready for it goes with this, so it

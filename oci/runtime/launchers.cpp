@@ -17,13 +17,24 @@ Launchers::Launchers(sys::EventLoop& loop, const sys::Log& log, const sys::Cgrou
     : default_name_(name),
       oci_(loop, name == kNative ? kUsualRuntime : name, root, bundles, cgroups.by_systemd()),
       native_(loop, log, cgroups, broker, bundles) {
-  if (name != kNative) log_runc_holes(name, log);
+  if (name == kNative) {
+    native_.check();
+  } else {
+    log_runc_holes(name, log);
+  }
+}
+
+std::string Launchers::word_for(const std::string& name) const {
+  return name == oci_.name() ? kUsualRuntime : name;
 }
 
 Launcher& Launchers::get(const std::string& name) {
   const std::string& wanted = name.empty() ? default_name_ : name;
-  if (wanted == kNative) return native_;
-  if (wanted == oci_.name()) return oci_;
+  if (wanted == kNative) {
+    native_.check();
+    return native_;
+  }
+  if (wanted == oci_.name() || wanted == kUsualRuntime) return oci_;
   throw sys::Refused(sys::Refusal::invalid, "unknown_launcher",
                      "this faasd has no launcher '" + wanted + "', only '" +
                          std::string(oci_.name()) + "' and 'native'; its --launcher decides");

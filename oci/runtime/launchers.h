@@ -20,8 +20,13 @@ class Launchers {
             const std::filesystem::path& bundles);
 
   const std::string& default_name() const noexcept { return default_name_; }
-  // Empty: the default. Throws sys::Refused(invalid, "unknown_launcher"): whoever may deploy must
-  // not thereby choose which program root runs. Any thread.
+  // What a function is to remember of a launcher that it names, for another daemon's sake: "runc"
+  // for the OCI runtime of whichever daemon it is, so that a path need not be known to the next
+  // one.
+  std::string word_for(const std::string& name) const;
+  // Empty: the default; "runc": the OCI runtime, whichever it is. Throws sys::Refused(invalid,
+  // "unknown_launcher"): whoever may deploy must not thereby choose which program root runs. Any
+  // thread.
   Launcher& get(const std::string& name);
   OciLauncher& oci() noexcept { return oci_; }
 

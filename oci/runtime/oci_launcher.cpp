@@ -63,6 +63,10 @@ class OciLaunch : public Launch {
     watch_.reset();
     process_.kill();
   }
+  bool is_gone() noexcept override {
+    gone_ = gone_ || process_.poll().has_value();
+    return gone_;
+  }
 
  private:
   void runtime_exited() {
@@ -96,6 +100,7 @@ class OciLaunch : public Launch {
   std::string program_;
   const Bundle& bundle_;
   std::function<void(LaunchResult)> done_;
+  bool gone_ = false;
   sys::Subprocess process_;
   sys::EventLoop::Watch watch_;
 };

@@ -141,7 +141,12 @@ void log_runc_holes(const std::string& program, const sys::Log& log) {
              {{"launcher", program}, {"hole", id}, {"finding", finding}, {"remedy", remedy}});
   };
   if (!report.answers) {
-    warn("", program + " is not there, or does not answer --version", "install runc");
+    log.error("runtime_missing",
+              {{"launcher", program},
+               {"finding",
+                "it is not there, or does not answer --version: until it does, nothing "
+                "that it should launch starts"},
+               {"remedy", "install it, or start faasd with another --launcher (runc, native)"}});
   } else if (!report.version) {
     warn("", "holes were not looked for: " + program + " says '" + report.first_line + "'",
          "follow the advisories of the runtime that you use");

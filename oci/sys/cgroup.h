@@ -94,9 +94,10 @@ class CgroupTree {
   // True if swap is accounted for, so that a limit for it may be set.
   bool limits_swap() const noexcept { return limits_swap_; }
 
+  // Whether `make` may: throws Refused(failed, "no_own_cgroups") where systemd makes them.
+  void check_own() const;
   // For who runs no OCI runtime: makes the instance's cgroup in every hierarchy that limits
-  // something. Throws Refused(failed, "no_own_cgroups") where systemd makes them, and
-  // std::system_error.
+  // something. Throws what `check_own` does, and std::system_error.
   CgroupEntrance make(const std::string& id) const;
   // Sets its limits, whatever it had before. Throws std::system_error.
   void limit(const std::string& id, const CgroupLimits& limits) const;

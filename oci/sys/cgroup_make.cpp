@@ -76,12 +76,15 @@ void CgroupTree::delegate_controllers(const CgroupHierarchy& hierarchy) const {
   }
 }
 
+void CgroupTree::check_own() const {
+  if (!by_systemd()) return;
+  throw Refused(Refusal::failed, "no_own_cgroups",
+                "the native launcher makes cgroups itself, and here systemd does: start faasd as "
+                "its unit, which has some of its own, or with --cgroup-driver cgroupfs");
+}
+
 CgroupEntrance CgroupTree::make(const std::string& id) const {
-  if (by_systemd()) {
-    throw Refused(Refusal::failed, "no_own_cgroups",
-                  "the native launcher makes cgroups itself, and here systemd does: start faasd as "
-                  "its unit, which has some of its own, or with --cgroup-driver cgroupfs");
-  }
+  check_own();
   CgroupEntrance entrance;
   entrance.v2 = !limits_on_v1();
   for (const CgroupHierarchy& hierarchy : hierarchies_) {

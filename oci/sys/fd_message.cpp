@@ -33,7 +33,8 @@ ssize_t size_of_next(int socket, int flags) {
   ssize_t size = -1;
   do {
     size = ::recv(socket, nullptr, 0, flags | MSG_PEEK | MSG_TRUNC);
-  } while (size < 0 && errno == EINTR);
+    // An end that was closed with something unread is told of first, and once.
+  } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
   return size;
 }
 
@@ -89,11 +90,11 @@ Arrival receive_fd_message(int socket, std::size_t max_bytes, bool wait, FdMessa
   ssize_t count = size;
   if (count > 0) count = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC | waiting);
   if (count < 0 && errno == EAGAIN) return Arrival::nothing_yet;
-  if (count < 0 && errno != ECONNRESET) throw_errno("receive a message");
+  if (count < 0) throw_errno("receive a message");
   if (count <= 0) return Arrival::ended;
   message.fds = take_fds(header);
-  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
-    throw_errno(EMSGSIZE, "receive a message");
+  if ((header.msg_flags & MSG_CTRUNC) != 0) throw_errno(EMFILE, "receive descriptors");
+  if ((header.msg_flags & MSG_TRUNC) != 0) throw_errno(EMSGSIZE, "receive a message");
   return Arrival::message;
 }
 

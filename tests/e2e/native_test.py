@@ -3,13 +3,17 @@
 What its containers are is in the files that run with either launcher (run.py, the tier `native`).
 """
 
+import contextlib
+import json
 import os
+import shutil
 import signal
 import unittest
 
 import images
 import machine
-from faasd_process import HELLO_TAR, FaasdTestCase, Reply, connect, curl, read_to_end
+from faasd_process import (HELLO_TAR, PATH, FaasdTestCase, Reply, at_this_pace, connect, curl,
+                           read_to_end)
 from image_tar import file
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -79,6 +83,41 @@ class WhoLaunches(NativeTestCase):
         self.assertIn("only 'runc' and 'native'", done.stderr)
 
 
+    def test_by_its_path_is_another_daemons_runc(self):
+        """A function that names the OCI runtime comes back under whichever daemon."""
+        path = shutil.which("runc", path=PATH)
+        faasd = self.start("--launcher", path)
+        for name, launcher in (("path", path), ("word", "runc"), ("native", "native")):
+            faasd.deploy(name, HELLO_TAR, "--launcher", launcher)
+        faasd.stop()
+        for default in ("native", "runc"):
+            faasd = self.restart(faasd, "--launcher", default)
+            for name in ("path", "word", "native"):
+                self.answered_by(faasd.faas("ip", name).stdout.strip())
+            self.assertEqual(faasd.describe("path")["launcher"], "runc")
+            faasd.stop()
+
+    def test_is_in_the_receipt_that_the_next_daemon_writes_and_who_only_waited_has_none(self):
+        faasd = self.start("--launcher", "native")
+        address = faasd.deploy("hello", HELLO_TAR)
+        faasd.deploy("waits", HELLO_TAR, "--warm", "1")
+        self.wait_for_parked(faasd, "waits")
+        with connect(address):
+            faasd.log.wait_until(lambda: len(self.handlers(faasd)) == 2, "no container runs")
+            faasd.kill9()
+        faasd = self.restart(faasd, "--launcher", "runc")
+        receipt, = map(json.loads,
+                       faasd.faas("receipts", "hello", "--json").stdout.splitlines())
+        self.assertEqual((receipt["launcher"], receipt["outcome"]), ("native", "signal"))
+        self.assertEqual(faasd.faas("receipts", "waits", "--json").stdout, "")
+
+    def wait_for_parked(self, faasd, name):
+        faasd.log.wait_until(lambda: faasd.describe(name)["parked"] == 1, "it is not parked")
+
+    def handlers(self, faasd):
+        return [pid for pid in faasd.containers() if machine.command_of(pid) == "/hello"]
+
+
 class ASlot(NativeTestCase):
     def test_adds_no_mount_to_the_daemon_or_the_host(self):
         faasd, address = self.native()
@@ -134,9 +173,9 @@ class ASlot(NativeTestCase):
         slots = self.slots(faasd, 4)
         for pid in slots:
             os.kill(pid, signal.SIGKILL)
-        faasd.log.wait_until(lambda: all("[Z" in command or command == "(gone)"
-                                         for command in map(machine.command_of, slots)),
-                             "one lives on")
+        faasd.log.wait_until(lambda: len(faasd.log.find("slot_lost", reason="it was killed"))
+                             == len(slots), "one was not missed")
+        self.slots(faasd, len(slots))
         for _ in range(12):
             self.answered_by(address)
         self.assertEqual({receipt["outcome"] for receipt in faasd.log.find("receipt")}, {"ok"})
@@ -164,6 +203,28 @@ class TheLauncher(NativeTestCase):
         for _ in range(20):
             self.answered_by(address)
         self.assertNotEqual(self.launcher(faasd), first)
+
+    def test_that_hangs_holds_up_nobody_elses_containers(self):
+        faasd, address = self.native()
+        other = faasd.deploy("other", HELLO_TAR, "--launcher", "runc", "--concurrency", "2",
+                             "--queue", "2")
+        hasty = faasd.deploy("hasty", HELLO_TAR, "--timeout", f"{at_this_pace(300)}ms")
+        self.answered_by(address)
+        slots = len(self.slots(faasd, 4))
+        launcher = self.launcher(faasd)
+        os.kill(launcher, signal.SIGSTOP)
+        try:
+            with contextlib.ExitStack() as held:
+                for _ in range(slots + 4):
+                    held.enter_context(connect(hasty))
+                faasd.log.wait_until(
+                    lambda: len(faasd.log.find("receipt", function="hasty")) > slots,
+                    "they are not given up")
+                for _ in range(6):
+                    self.answered_by(other)
+        finally:
+            os.kill(launcher, signal.SIGCONT)
+        self.answered_by(address)
 
     def test_has_no_root_and_few_rights(self):
         faasd, address = self.native()

@@ -14,7 +14,7 @@ namespace runtime::native {
 
 // A container's arguments and environment are nearly all of it. Linux takes a quarter of the stack,
 // 2 MiB as a rule, of both together (execve(2)).
-inline constexpr std::size_t kMaxMessage = 1u << 20;
+inline constexpr std::size_t kMaxMessage = 2u << 20;
 
 class Writer {
  public:

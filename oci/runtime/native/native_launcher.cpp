@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,13 @@ constexpr std::chrono::milliseconds kFillDelay{2};
 constexpr std::chrono::minutes kIdle{10};
 // What was killed is gone within a few milliseconds.
 constexpr std::chrono::milliseconds kLeaveDelay{20};
+// At the end of the daemon; the next start finds what is not gone by then.
+constexpr std::chrono::seconds kLastPatience{2};
+constexpr std::chrono::milliseconds kLookPause{1};
+// Between two starts of a launcher that has not stayed for that long so many times in a row.
+constexpr std::chrono::milliseconds kSoonAfterStart{100};
+constexpr int kEarlyEnds = 3;
+constexpr std::chrono::seconds kStartPause{1};
 constexpr std::size_t kIdBytes = 8;
 
 // One launch of a slot on its way.
@@ -41,11 +49,9 @@ class NativeLaunch : public Launch {
   explicit NativeLaunch(std::shared_ptr<SlotLink> slot) : slot_(std::move(slot)) {}
   NativeLaunch(const NativeLaunch&) = delete;
   NativeLaunch& operator=(const NativeLaunch&) = delete;
-  ~NativeLaunch() override {
-    slot_->end();
-    slot_->wait();
-  }
+  ~NativeLaunch() override = default;
   void abandon() noexcept override { slot_->end(); }
+  bool is_gone() noexcept override { return slot_->is_gone(); }
 
  private:
   std::shared_ptr<SlotLink> slot_;
@@ -63,6 +69,7 @@ struct NativeLauncher::Held {
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
   ~Held() {
+    launcher.held_.erase(slot->id());
     if (!launched) launcher.leave(slot);
   }
 };
@@ -149,15 +156,27 @@ NativeLauncher::NativeLauncher(sys::EventLoop& loop, const sys::Log& log,
 
 NativeLauncher::~NativeLauncher() {
   drop_idle();
-  for (const std::shared_ptr<SlotLink>& slot : leaving_) {
-    slot->wait();
-    cgroups_.remove(slot->id());
+  const auto deadline = sys::EventLoop::Clock::now() + kLastPatience;
+  while (!leaving_.empty() && sys::EventLoop::Clock::now() < deadline) {
+    remove_what_left();
+    if (!leaving_.empty()) std::this_thread::sleep_for(kLookPause);
   }
+}
+
+void NativeLauncher::check() const {
+  static_cast<void>(sys::find_own_program(kProgram));
+  cgroups_.check_own();
 }
 
 // Started again if it has ended, which it never should.
 void NativeLauncher::start_process() {
   if (process_) return;
+  const auto now = sys::EventLoop::Clock::now();
+  if (now < not_before_) {
+    throw sys::Refused(sys::Refusal::failed, "no_launcher",
+                       std::string(kProgram) + " has just ended; it is started again soon");
+  }
+  started_ = now;
   sys::MessagePair pair = sys::make_message_pair(kMaxMessage);
   sys::SubprocessOptions options;
   options.argv = {sys::find_own_program(kProgram).string()};
@@ -173,9 +192,17 @@ void NativeLauncher::on_process_end() {
   const std::optional<sys::ExitStatus> status = process_->poll();
   if (!status) return;
   log_.error("launcher_ended", {{"program", kProgram}, {"status", status->describe()}});
+  const auto now = sys::EventLoop::Clock::now();
+  early_ends_ = now - started_ < kSoonAfterStart ? early_ends_ + 1 : 0;
+  if (early_ends_ >= kEarlyEnds) not_before_ = now + kStartPause;
   process_watch_.reset();
   process_.reset();
   channel_.reset();
+  // What it was making when it ended may be there, and nobody can say so any more.
+  const std::list<std::shared_ptr<SlotLink>> slots = free_;
+  for (const std::shared_ptr<SlotLink>& slot : slots) {
+    if (!slot->is_born()) drop_lost(slot.get());
+  }
 }
 
 // Of these maps, or of a range of its own.
@@ -195,27 +222,31 @@ std::shared_ptr<SlotLink> NativeLauncher::make_slot(const std::string& id,
   try {
     sys::CgroupEntrance entrance = cgroups_.make(id);
     order.cgroup_v2 = entrance.v2;
+    if (limits_.memory_bytes > 0) cgroups_.limit(id, limits_);
     sys::MessagePair pair = sys::make_message_pair(kMaxMessage);
     std::vector<int> fds = {pair.theirs.get()};
     for (const sys::UniqueFd& fd : entrance.fds) fds.push_back(fd.get());
+    auto slot =
+        std::make_shared<SlotLink>(loop_, Bundle(bundles_, id), order.ids, std::move(pair.ours));
+    slot->set_limits(limits_);
+    // From here on nothing may throw: what is ordered has its cgroup and its range until it is
+    // gone.
     if (!sys::send_fd_message(channel_.get(), order.pack(), fds)) {
       throw sys::Refused(sys::Refusal::failed, "no_launcher",
                          std::string(kProgram) + " does not take orders");
     }
-    auto slot =
-        std::make_shared<SlotLink>(loop_, Bundle(bundles_, id), order.ids, std::move(pair.ours));
-    if (limits_.memory_bytes > 0) {
-      cgroups_.limit(id, limits_);
-      slot->set_limits(limits_);
-    }
-    const std::lock_guard lock(mutex_);
-    if (range) range_of_[id] = *range;
+    if (range) range_of(id, *range);
     return slot;
   } catch (...) {
     cgroups_.remove(id);
     if (range) ranges_.give_back(*range);
     throw;
   }
+}
+
+void NativeLauncher::range_of(const std::string& id, std::uint32_t range) {
+  const std::lock_guard lock(mutex_);
+  range_of_[id] = range;
 }
 
 std::string NativeLauncher::next_id(const sys::IdMaps& ids) {
@@ -225,9 +256,7 @@ std::string NativeLauncher::next_id(const sys::IdMaps& ids) {
     auto slot = std::find_if(free_.begin(), free_.end(), is_ready);
     if (slot == free_.end()) slot = free_.begin();
     if (!(*slot)->is_lost()) return (*slot)->id();
-    log_.error("slot_lost", {{"instance", (*slot)->id()}, {"reason", (*slot)->failure()}});
-    leave(*slot);
-    free_.erase(slot);
+    drop_lost(slot->get());
   }
   return sys::random_hex(kIdBytes);
 }
@@ -296,13 +325,27 @@ void NativeLauncher::fill_soon() {
 void NativeLauncher::fill() {
   try {
     if (free_.size() < kFreeSlots && ranges_.has_free()) {
-      free_.push_back(make_slot(sys::random_hex(kIdBytes), std::nullopt));
+      const std::shared_ptr<SlotLink> slot = make_slot(sys::random_hex(kIdBytes), std::nullopt);
+      slot->on_loss([this, lost = slot.get()] { drop_lost(lost); });
+      free_.push_back(slot);
       loop_.post([this] { fill(); });  // one at a time: whoever waits meanwhile goes first
     }
   } catch (const std::exception& error) {
     log_.error("slot_failed", {{"reason", error.what()}});
   }
   idle_ = loop_.after(kIdle, [this] { drop_idle(); });
+}
+
+// It is not known yet, or not any more, to whoever is waited for: another one takes its place.
+void NativeLauncher::drop_lost(const SlotLink* lost) {
+  const auto it = std::find_if(free_.begin(), free_.end(),
+                               [lost](const auto& slot) { return slot.get() == lost; });
+  if (it == free_.end()) return;
+  log_.error("slot_lost", {{"instance", (*it)->id()}, {"reason", (*it)->failure()}});
+  const std::shared_ptr<SlotLink> slot = *it;
+  free_.erase(it);
+  leave(slot);
+  fill_soon();
 }
 
 void NativeLauncher::drop_idle() {
@@ -318,13 +361,17 @@ void NativeLauncher::leave(const std::shared_ptr<SlotLink>& slot) {
   if (!leave_) leave_ = loop_.after(kLeaveDelay, [this] { look_at_leaving(); });
 }
 
-void NativeLauncher::look_at_leaving() {
-  leave_.reset();
+void NativeLauncher::remove_what_left() {
   std::erase_if(leaving_, [this](const std::shared_ptr<SlotLink>& slot) {
     if (!slot->is_gone() || !cgroups_.remove(slot->id())) return false;
     sweep(slot->id());
     return true;
   });
+}
+
+void NativeLauncher::look_at_leaving() {
+  leave_.reset();
+  remove_what_left();
   if (!leaving_.empty()) leave_ = loop_.after(kLeaveDelay, [this] { look_at_leaving(); });
 }
 

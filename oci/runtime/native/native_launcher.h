@@ -47,6 +47,9 @@ class NativeLauncher : public Launcher {
                  ConnectBroker& broker, std::filesystem::path bundles);
   ~NativeLauncher() override;
 
+  // Throws sys::Refused(failed) if it can launch nothing here.
+  void check() const;
+
   std::string next_id(const sys::IdMaps& ids) override;
   Reservation reserve(const std::string& id, const Container& container, RootfsView& view) override;
   std::unique_ptr<Launch> launch(LaunchOptions options) override;
@@ -62,9 +65,12 @@ class NativeLauncher : public Launcher {
   std::shared_ptr<SlotLink> make_slot(const std::string& id, const std::optional<sys::IdMaps>& ids);
   void fill();
   void fill_soon();
+  void drop_lost(const SlotLink* lost);
   void drop_idle();
   void leave(const std::shared_ptr<SlotLink>& slot);
   void look_at_leaving();
+  void remove_what_left();
+  void range_of(const std::string& id, std::uint32_t range);
 
   sys::EventLoop& loop_;
   const sys::Log& log_;
@@ -76,6 +82,9 @@ class NativeLauncher : public Launcher {
   sys::UniqueFd channel_;
   std::optional<sys::Subprocess> process_;
   sys::EventLoop::Watch process_watch_;
+  sys::EventLoop::Clock::time_point started_;
+  sys::EventLoop::Clock::time_point not_before_;
+  int early_ends_ = 0;
 
   std::list<std::shared_ptr<SlotLink>> free_;        // the oldest in front
   std::map<std::string, std::weak_ptr<Held>> held_;  // reserved, and not launched yet

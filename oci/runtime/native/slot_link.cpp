@@ -23,6 +23,7 @@ SlotLink::SlotLink(sys::EventLoop& loop, Bundle bundle, sys::IdMaps ids, sys::Un
 
 SlotLink::~SlotLink() {
   end();
+  is_gone();  // takes its exit, if it has one
 }
 
 bool SlotLink::is_lost() const noexcept {
@@ -30,7 +31,11 @@ bool SlotLink::is_lost() const noexcept {
 }
 
 bool SlotLink::launch(std::string_view order, std::span<const int> fds, Callbacks callbacks) {
-  if (lost_ || !sys::send_fd_message(socket_.get(), order, fds)) return false;
+  if (lost_) return false;
+  if (!sys::send_fd_message(socket_.get(), order, fds)) {
+    hear_the_rest();
+    return false;
+  }
   callbacks_ = std::move(callbacks);
   return true;
 }
@@ -39,22 +44,13 @@ bool SlotLink::launch(std::string_view order, std::span<const int> fds, Callback
 void SlotLink::end() noexcept {
   watch_.reset();
   callbacks_ = {};
+  lost_callback_ = {};
   sys::shutdown_write(socket_.get());
   if (pidfd_) sys::send_signal(pidfd_.get(), SIGKILL);
 }
 
-void SlotLink::wait() noexcept {
-  if (!hear_of_birth(true)) return;
-  try {
-    if (pidfd_) sys::wait_for_exit(pidfd_.get());
-  } catch (const std::exception&) {
-    // The stray reaper has been quicker.
-  }
-  pidfd_.reset();
-}
-
 bool SlotLink::is_gone() noexcept {
-  if (!hear_of_birth(false)) return lost_;
+  if (!hear_of_birth()) return lost_;
   try {
     if (pidfd_ && sys::poll_exit(pidfd_.get())) pidfd_.reset();
   } catch (const std::exception&) {
@@ -64,12 +60,12 @@ bool SlotLink::is_gone() noexcept {
 }
 
 // After `end`: what was ordered comes to be, however late, unless the launcher itself has ended.
-bool SlotLink::hear_of_birth(bool wait) noexcept {
+bool SlotLink::hear_of_birth() noexcept {
   sys::FdMessage message;
   while (!born_ && !lost_) {
     try {
       const sys::Arrival arrival =
-          sys::receive_fd_message(socket_.get(), kMaxReport, wait, message);
+          sys::receive_fd_message(socket_.get(), kMaxReport, false, message);
       if (arrival == sys::Arrival::nothing_yet) return false;
       lost_ = arrival == sys::Arrival::ended;
       if (!lost_) hear(message);
@@ -92,6 +88,15 @@ void SlotLink::on_event() {
     }
     if (arrival == sys::Arrival::nothing_yet) return;
     if (arrival == sys::Arrival::ended) return on_end();
+    hear(message);
+  }
+}
+
+// Why it takes nothing any more.
+void SlotLink::hear_the_rest() {
+  sys::FdMessage message;
+  while (sys::receive_fd_message(socket_.get(), kMaxReport, false, message) ==
+         sys::Arrival::message) {
     hear(message);
   }
 }
@@ -121,9 +126,13 @@ void SlotLink::on_end() {
   watch_.reset();
   socket_.reset();
   lost_ = true;
-  if (!callbacks_.done) return;
+  if (!callbacks_.done) {
+    if (lost_callback_) lost_callback_();
+    return;
+  }
   const auto done = std::exchange(callbacks_.done, nullptr);  // which destroys this
-  if (has_filter_ && failure_.empty()) return done(Launched{std::move(pidfd_)});
+  if (has_filter_ && failure_.empty() && pidfd_) return done(Launched{std::move(pidfd_)});
+  if (!born_ && failure_.empty()) failure_ = "the launcher ended before it had told of it";
   if (failure_.empty()) failure_ = "it ended before its program began";
   done(LaunchFailure{"the container could not be made", "native launcher: " + failure_});
 }

@@ -33,10 +33,11 @@ class SlotLink {
 
   const std::string& id() const noexcept { return id_; }
   const sys::IdMaps& ids() const noexcept { return ids_; }
-  bool is_ready() const noexcept { return ready_; }
+  bool is_ready() const noexcept { return ready_ && born_; }
+  bool is_born() const noexcept { return born_; }
   // Ended before it was launched, or never came to be; `failure` says why.
   bool is_lost() const noexcept;
-  const std::string& failure() const noexcept { return failure_; }
+  std::string failure() const { return failure_.empty() ? "it was killed" : failure_; }
 
   // Once.
   Bundle take_bundle() noexcept { return std::move(bundle_); }
@@ -45,20 +46,23 @@ class SlotLink {
   const sys::CgroupLimits& limits() const noexcept { return limits_; }
   void set_limits(const sys::CgroupLimits& limits) { limits_ = limits; }
 
+  // Called when it ends before it was launched.
+  void on_loss(std::function<void()> callback) { lost_callback_ = std::move(callback); }
+
   // Tells it what to become; `fds` are borrowed until this returns. False if it has gone.
   bool launch(std::string_view order, std::span<const int> fds, Callbacks callbacks);
 
-  // Has it end, and calls nothing any more. May then be waited for, or be destroyed, by another
-  // thread.
+  // Has it end, and calls nothing any more. May then be asked, or be destroyed, by another thread.
   void end() noexcept;
-  // After `end`: waits until it is gone, or asks whether it is.
-  void wait() noexcept;
+  // After `end`: whether it is gone. What the launcher was told to make and has not made yet is
+  // not.
   bool is_gone() noexcept;
 
  private:
   void on_event();
   void hear(sys::FdMessage& message);
-  bool hear_of_birth(bool wait) noexcept;
+  bool hear_of_birth() noexcept;
+  void hear_the_rest();
   void on_end();
 
   const std::string id_;
@@ -72,6 +76,7 @@ class SlotLink {
   bool lost_ = false;
   bool has_filter_ = false;
   std::string failure_;
+  std::function<void()> lost_callback_;
   Callbacks callbacks_;
   sys::EventLoop::Watch watch_;  // last: it goes first
 };

@@ -43,9 +43,9 @@ TEST_CASE("a range that somebody has been given out of those of functions is fou
     return doctor::first_overlap({{1, 2}, range}).has_value();
   };
   CHECK_FALSE(overlaps({100'000, runtime::kFirstHighHostId - 1}));
-  CHECK_FALSE(overlaps({runtime::kLastHostId + 1ULL, top}));
+  CHECK_FALSE(overlaps({runtime::kLastSlotHostId + 1ULL, top}));
   CHECK(overlaps({100'000, runtime::kFirstHighHostId}));
-  CHECK(overlaps({runtime::kLastHostId, top}));
+  CHECK(overlaps({runtime::kLastSlotHostId, top}));
   CHECK(overlaps({0, top}));
 }
 

@@ -41,6 +41,17 @@ TEST_CASE("what is not there yet is told from what will not come") {
   CHECK_FALSE(sys::send_fd_message(pair.ours.get(), "x", {}));
 }
 
+TEST_CASE("what was said before an end was closed is heard, whatever that end had not read") {
+  sys::MessagePair pair = sys::make_message_pair(4096);
+  REQUIRE(sys::send_fd_message(pair.ours.get(), "an order", {}));
+  REQUIRE(sys::send_fd_message(pair.theirs.get(), "why not", {}));
+  pair.theirs.reset();
+  sys::FdMessage message;
+  REQUIRE(sys::receive_fd_message(pair.ours.get(), 4096, false, message) == Arrival::message);
+  CHECK(message.bytes == "why not");
+  CHECK(sys::receive_fd_message(pair.ours.get(), 4096, false, message) == Arrival::ended);
+}
+
 TEST_CASE("a message that is too long is an error, and none of its descriptors stays open") {
   const sys::MessagePair pair = sys::make_message_pair(4096);
   const sys::Pipe pipe = sys::make_pipe();

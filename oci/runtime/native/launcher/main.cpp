@@ -29,7 +29,11 @@ void serve_faasd() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char**) {
+  if (argc > 1) {
+    std::fprintf(stderr, "faasd starts this by itself, with --launcher native: see faasd(8)\n");
+    return 2;
+  }
   try {
     serve_faasd();
     return 0;

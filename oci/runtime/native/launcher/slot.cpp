@@ -37,6 +37,7 @@ namespace runtime::native {
 namespace {
 
 constexpr mode_t kUsualUmask = 0022;
+constexpr int kLastSignal = 64;
 
 void report(int socket, Report what, std::string_view text = "", int fd = -1) {
   const std::string message = static_cast<char>(what) + std::string(text);
@@ -87,9 +88,24 @@ void keep_only(const SlotParts& parts) {
   if (::close_range(first, UINT_MAX, 0) != 0) sys::throw_errno("close_range");
 }
 
+// Those that a C library keeps for itself, and that its sigaction(2) would not touch, as well.
+void take_default_signals() {
+  struct KernelSigaction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)();
+    unsigned long mask;
+  };
+  const KernelSigaction by_default{};
+  for (int number = 1; number <= kLastSignal; ++number) {  // SIGKILL and SIGSTOP refuse, and are so
+    ::syscall(SYS_rt_sigaction, number, &by_default, nullptr, sizeof by_default.mask);
+  }
+}
+
 // All but what depends on the function.
 void prepare(SlotParts& parts) {
   keep_only(parts);
+  take_default_signals();
   stand_in_cgroups(parts.cgroups);
   const std::string& id = parts.order.id;
   if (::sethostname(id.data(), id.size()) != 0) sys::throw_errno("sethostname");
@@ -201,7 +217,11 @@ void become_handler(SlotParts& parts, sys::FdMessage& message) {
   const int listener = install_filter(parts.filter);
   report(parts.socket.get(), Report::listener, "", listener);
   ::close(listener);
-  sys::throw_errno(execute(order), "execute " + order.args.at(0));
+  const int error = execute(order);
+  // A dynamic program is there and its loader is not, or a script and what its first line names.
+  const char* hint =
+      error == ENOENT ? " (or what it needs to be loaded, which the image lacks)" : "";
+  sys::throw_errno(error, "execute " + order.args.at(0) + hint);
 }
 
 }  // namespace

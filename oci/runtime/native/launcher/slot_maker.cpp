@@ -5,13 +5,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdint>
 #include <exception>
 #include <utility>
 
+#include "oci/runtime/host_ids.h"
 #include "oci/runtime/native/launcher/slot.h"
 #include "oci/runtime/native/orders.h"
 #include "oci/sys/error.h"
+#include "oci/sys/pidfd.h"
 #include "oci/sys/user_namespace.h"
 
 namespace runtime::native {
@@ -38,7 +41,12 @@ void give_birth(SlotParts& parts, const sys::UniqueFd& into) {
   const sys::UniqueFd child(pidfd);
   const char report = static_cast<char>(Report::born);
   const int fds[] = {child.get()};
-  sys::send_fd_message(parts.socket.get(), {&report, 1}, fds);
+  try {
+    if (sys::send_fd_message(parts.socket.get(), {&report, 1}, fds)) return;
+  } catch (const std::exception&) {
+    // As if nobody were there.
+  }
+  sys::send_signal(child.get(), SIGKILL);  // nobody knows of it
 }
 
 }  // namespace
@@ -57,9 +65,11 @@ bool SlotMaker::receive(sys::FdMessage& message) const {
 }
 
 int SlotMaker::user_namespace_for(const sys::IdMaps& ids) {
-  const bool one_range = ids.users.size() == 1 && ids.groups.size() == 1;
-  sys::UniqueFd& known = one_range ? namespaces_[ids.users.front().host] : special_namespace_;
-  if (!known || !one_range) known = sys::make_user_namespace(ids, proc_.get());
+  // Only a slot's own range has one container at a time: what the kernel counts for a user of a
+  // namespace is to be one container's.
+  const bool own = ids.users.size() == 1 && ids.users.front().host > kLastHostId;
+  sys::UniqueFd& known = own ? namespaces_[ids.users.front().host] : special_namespace_;
+  if (!known || !own) known = sys::make_user_namespace(ids, proc_.get());
   return known.get();
 }
 
