@@ -243,7 +243,8 @@ class TheNetwork(EscapeTestCase):
         with machine.watched(lambda: len(machine.open_fds(faasd.process.pid))) as counts:
             for _ in range(20):
                 self.assertEqual(curl(address).status, 200)
-        self.assertLess(max(counts), before["fds"] + 32)  # what one instance has of them
+        # What one instance has of them, and containers to come; he sends some thousands.
+        self.assertLess(max(counts), before["fds"] + 96)
         faasd.wait_for_footprint(before)
 
 
