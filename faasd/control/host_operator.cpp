@@ -116,9 +116,9 @@ class HostDeploy : public Deploy {
   std::unique_ptr<image::Import> import_;
 };
 
-HostOperator::HostOperator(const Household& household, DeployDefaults defaults)
+HostOperator::HostOperator(const Household& household, const DeployDefaults& defaults)
     : household_(household),
-      defaults_(std::move(defaults)),
+      defaults_(defaults),
       seccomp_(std::make_shared<const nlohmann::json>(
           runtime::to_oci_seccomp(runtime::handler_profile()))) {}
 

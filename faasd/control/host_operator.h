@@ -46,7 +46,7 @@ struct DeployDefaults {
 
 class HostOperator : public Operator {
  public:
-  HostOperator(const Household& household, DeployDefaults defaults);
+  HostOperator(const Household& household, const DeployDefaults& defaults);
   ~HostOperator() override;
 
   // Brings back every recorded function, with its address and versions. One that cannot be is named
