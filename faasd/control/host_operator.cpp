@@ -238,10 +238,10 @@ FunctionStatus HostOperator::put_version(const std::string& name, const function
 
 std::shared_ptr<const instance::Blueprint> HostOperator::make_blueprint(
     const function::Function& function, std::shared_ptr<const image::Image> image) const {
-  return instance::make_blueprint(function, household_.launchers.get(function.launcher),
-                                  household_.addresses.subnet().host_ids(function.address),
-                                  std::move(image), household_.rootfs_views, defaults_.limit_swap,
-                                  defaults_.scripts, seccomp_);
+  return instance::make_blueprint(
+      function, household_.launchers.get(function.launcher),
+      household_.addresses.subnet().host_ids(function.address), std::move(image),
+      {household_.rootfs_views, defaults_.limit_swap, defaults_.scripts, seccomp_});
 }
 
 // Nobody connects to a language.

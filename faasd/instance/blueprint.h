@@ -24,11 +24,20 @@ struct Blueprint {
   runtime::Launcher* launcher = nullptr;  // outlives all that is made
 };
 
+// What a daemon makes all of its blueprints with.
+struct Workbench {
+  runtime::RootfsViews& views;
+  bool limit_swap;
+  const function::ScriptLimits& scripts;  // count for languages of scripts
+  std::shared_ptr<const nlohmann::json> seccomp;
+};
+
 // Throws sys::Refused(invalid) if the image cannot run: no command, or one that is not there, an
-// unknown user, a working directory that does not do. `scripts` counts for languages of scripts.
-std::shared_ptr<const Blueprint> make_blueprint(
-    const function::Function& function, runtime::Launcher& launcher, const runtime::HostIds& ids,
-    std::shared_ptr<const image::Image> image, runtime::RootfsViews& views, bool limit_swap,
-    const function::ScriptLimits& scripts, std::shared_ptr<const nlohmann::json> seccomp);
+// unknown user, a working directory that does not do.
+std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
+                                                runtime::Launcher& launcher,
+                                                const runtime::HostIds& ids,
+                                                std::shared_ptr<const image::Image> image,
+                                                const Workbench& workbench);
 
 }  // namespace instance
