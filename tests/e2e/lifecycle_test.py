@@ -1,5 +1,6 @@
 """Starting, stopping, dying and coming back."""
 
+import glob
 import json
 import os
 import socket
@@ -248,6 +249,8 @@ class AKill9(FaasdTestCase):
         first.log.wait_until(lambda: sum(machine.command_of(pid) == "/hello"
                                          for pid in first.containers()) == 3,
                              "no containers started")
+        configs = os.path.join(first.run_dir, "bundles", "*", "config.json")
+        first.log.wait_until(lambda: len(glob.glob(configs)) == 3, "they are not marked")
         first.kill9()
         second = self.restart(first)
         receipts = [json.loads(line) for line in

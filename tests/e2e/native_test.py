@@ -4,6 +4,7 @@ What its containers are is in the files that run with either launcher (run.py, t
 """
 
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -104,6 +105,9 @@ class WhoLaunches(NativeTestCase):
         self.wait_for_parked(faasd, "waits")
         with connect(address):
             faasd.log.wait_until(lambda: len(self.handlers(faasd)) == 2, "no container runs")
+            # Written while the container begins.
+            configs = os.path.join(faasd.run_dir, "bundles", "*", "config.json")
+            faasd.log.wait_until(lambda: len(glob.glob(configs)) == 2, "it is not marked")
             faasd.kill9()
         faasd = self.restart(faasd, "--launcher", "runc")
         receipt, = map(json.loads,
