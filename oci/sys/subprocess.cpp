@@ -70,15 +70,6 @@ class SpawnActions {
   posix_spawnattr_t attributes_{};
 };
 
-std::vector<char*> c_strings(const std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  pointers.reserve(strings.size() + 1);
-  // exec never writes to them; its signature predates const.
-  for (const std::string& s : strings) pointers.push_back(const_cast<char*>(s.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 // Each of 0, 1, 2 is replaced in order, so a source below 3 could be overwritten before its turn.
 UniqueFd above_stdio(int fd) {
   if (fd < 0 || fd > STDERR_FILENO) return {};
@@ -92,6 +83,15 @@ ExitStatus status_of(const siginfo_t& info) {
 }
 
 }  // namespace
+
+std::vector<char*> c_strings(const std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
+  // exec never writes to them; its signature predates const.
+  for (const std::string& s : strings) pointers.push_back(const_cast<char*>(s.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
 
 std::string ExitStatus::describe() const {
   if (!signaled) return "exit status " + std::to_string(value);

@@ -37,6 +37,9 @@ struct SubprocessOptions {
   bool low_priority = false;  // 10 nicer than this process, and so is what it starts
 };
 
+// The array that exec(3) takes; it is good for as long as the strings are.
+std::vector<char*> c_strings(const std::vector<std::string>& strings);
+
 // setpriority(PRIO_PGRP), relative to this process; not an error if there is none such.
 void set_group_priority(pid_t group, int nice) noexcept;
 

@@ -32,6 +32,7 @@
 #include "oci/sys/error.h"
 #include "oci/sys/fd_message.h"
 #include "oci/sys/file.h"
+#include "oci/sys/subprocess.h"
 
 namespace runtime::native {
 namespace {
@@ -155,15 +156,6 @@ int install_filter(std::string_view filter) {
   return static_cast<int>(listener);
 }
 
-std::vector<char*> c_strings(const std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  pointers.reserve(strings.size() + 1);
-  // exec never writes to them; its signature predates const.
-  for (const std::string& s : strings) pointers.push_back(const_cast<char*>(s.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 std::string path_in(const std::vector<std::string>& env) {
   for (const std::string& entry : env) {
     if (entry.starts_with("PATH=")) return entry.substr(5);
@@ -173,8 +165,8 @@ std::string path_in(const std::vector<std::string>& env) {
 
 // As a shell finds it, with the container's PATH. Returns if it cannot be executed.
 int execute(const LaunchOrder& order) {
-  const std::vector<char*> args = c_strings(order.args);
-  const std::vector<char*> env = c_strings(order.env);
+  const std::vector<char*> args = sys::c_strings(order.args);
+  const std::vector<char*> env = sys::c_strings(order.env);
   const std::string& name = order.args.at(0);
   if (name.find('/') != std::string::npos) {
     ::execve(name.c_str(), args.data(), env.data());
