@@ -104,6 +104,7 @@ void Instance::begin_time() {
 runtime::Container Instance::container() const {
   runtime::Container container = blueprint_->container;
   container.rootfs = reservation_.rootfs;
+  container.control_socket = bundle_->control_socket();
   container.ids = reservation_.ids;
   container.id = id_;
   container.annotations[std::string(kLauncherMark)] = launcher_.name();

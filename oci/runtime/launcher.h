@@ -51,7 +51,7 @@ struct Reservation {
 };
 
 struct LaunchOptions {
-  const Container& container;  // with its id, ids and cgroup; until `launch` returns
+  const Container& container;  // with all that differs; until `launch` returns
   const Bundle& bundle;        // outlives the Launch
   int stdout_fd;               // borrowed until `launch` returns
   int stderr_fd;

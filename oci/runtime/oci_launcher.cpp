@@ -145,9 +145,7 @@ Reservation OciLauncher::reserve(const std::string& id, const Container& contain
 
 std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {
   const Bundle& bundle = options.bundle;
-  Container container = options.container;
-  container.control_socket = bundle.control_socket();
-  bundle.write_config(to_oci_spec(container));
+  bundle.write_config(to_oci_spec(options.container));
   sys::SubprocessOptions process;
   process.argv = {program_,
                   "--root",

@@ -94,7 +94,7 @@ LaunchOrder order_for(const Container& container) {
 }
 
 // What goes with the order, in the order of orders.h.
-std::vector<sys::UniqueFd> mounts_for(const Container& container, const Bundle& bundle) {
+std::vector<sys::UniqueFd> mounts_for(const Container& container) {
   constexpr std::uint64_t kSealed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
   std::vector<sys::UniqueFd> mounts;
   const image::Image& image = *container.image;
@@ -103,7 +103,7 @@ std::vector<sys::UniqueFd> mounts_for(const Container& container, const Bundle& 
     const sys::UniqueFd tree = sys::open_directory(graft.tree);
     mounts.push_back(sys::clone_mount(open_graft(tree.get(), graft).get(), kSealed));
   }
-  const sys::UniqueFd control = sys::open_file(bundle.control_socket(), O_PATH | O_NOFOLLOW);
+  const sys::UniqueFd control = sys::open_file(container.control_socket, O_PATH | O_NOFOLLOW);
   mounts.push_back(
       sys::clone_mount(control.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   if (!container.executor.empty()) {
@@ -270,9 +270,8 @@ Reservation NativeLauncher::reserve(const std::string& id, const Container& cont
     slot = std::move(*it);
     free_.erase(it);
   } else {
-    const bool ordinary = container.ids.users.size() == 1 && container.ids.groups.size() == 1;
-    slot =
-        make_slot(id, ordinary && ranges_.has_free() ? std::nullopt : std::optional(container.ids));
+    const bool own_range = is_ordinary(container.ids) && ranges_.has_free();
+    slot = make_slot(id, own_range ? std::nullopt : std::optional(container.ids));
   }
   const auto held = std::make_shared<Held>(*this, slot);
   held_[id] = held;
@@ -287,7 +286,7 @@ std::unique_ptr<Launch> NativeLauncher::launch(LaunchOptions options) {
   if (slot->limits() != limits) cgroups_.limit(container.id, limits);
   limits_ = limits;  // the next one's, as a rule
   if (container.resources.low_priority) cgroups_.yield_processor(container.id);
-  const std::vector<sys::UniqueFd> mounts = mounts_for(container, options.bundle);
+  const std::vector<sys::UniqueFd> mounts = mounts_for(container);
   std::vector<int> fds = {options.stdout_fd, options.stderr_fd};
   for (const sys::UniqueFd& mount : mounts) fds.push_back(mount.get());
   const auto adopt = [this, id = container.id](sys::UniqueFd listener) {
@@ -302,9 +301,10 @@ std::unique_ptr<Launch> NativeLauncher::launch(LaunchOptions options) {
     throw sys::Refused(sys::Refusal::failed, "no_slot",
                        "the native launcher has lost a slot: " + slot->failure());
   }
-  held->launched = true;
-  // All that a start after a crash of ours has to know of it; the slot is at work meanwhile.
+  // All that a start after a crash of ours has to know of it; the slot is at work meanwhile, and
+  // ends if this cannot be written.
   options.bundle.write_config({{"annotations", container.annotations}});
+  held->launched = true;
   return std::make_unique<NativeLaunch>(slot);
 }
 
@@ -336,7 +336,7 @@ void NativeLauncher::fill() {
   idle_ = loop_.after(kIdle, [this] { drop_idle(); });
 }
 
-// It is not known yet, or not any more, to whoever is waited for: another one takes its place.
+// Nobody has it yet, so nobody misses it: another one takes its place.
 void NativeLauncher::drop_lost(const SlotLink* lost) {
   const auto it = std::find_if(free_.begin(), free_.end(),
                                [lost](const auto& slot) { return slot.get() == lost; });
