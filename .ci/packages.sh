@@ -19,7 +19,7 @@ image_packages=(mmdebstrap debian-archive-keyring)
 # package may start stays untouched.
 test_packages=(
   "${build_packages[@]}" "${image_packages[@]}"
-  busybox-static ca-certificates clang-14 clang-format-14 clang-tidy-14 docker.io e2fsprogs
+  busybox-static ca-certificates clang-14 clang-format-14 clang-tidy-14 docker.io e2fsprogs fish
   libclang-rt-14-dev podman qemu-system-x86 redis-server skopeo umoci zstd
 )
 
