@@ -64,20 +64,12 @@ Instance::~Instance() = default;
 
 // Throws if there is not even a runtime to start; then nothing is left of it.
 void Instance::start_runtime() {
-  try {
-    if (start_ == Start::warm) bundle_->mark_waiting(true);
-    const runtime::Container container = this->container();
-    give_output_to(container);
-    if (!launcher_.makes_cgroups()) {
-      workshop_.cgroups.limit_tcp_buffers(id_, container.resources.memory_bytes);
-    }
-    launch_ = launcher_.launch({container, *bundle_, stdout_.write_end(), stderr_.write_end(),
-                                [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); },
-                                start_ == Start::warm});
-  } catch (...) {
-    workshop_.cgroups.remove(id_);
-    throw;
-  }
+  if (start_ == Start::warm) bundle_->mark_waiting(true);
+  const runtime::Container container = this->container();
+  give_output_to(container);
+  launch_ = launcher_.launch({container, *bundle_, stdout_.write_end(), stderr_.write_end(),
+                              [this](runtime::LaunchResult r) { on_launch_done(std::move(r)); },
+                              start_ == Start::warm});
 }
 
 // So that the handler may open them anew, by /dev/stderr.

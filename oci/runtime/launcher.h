@@ -70,8 +70,6 @@ class Launcher {
                               RootfsView& view) = 0;
   // Throws std::system_error if not even the runtime's process could be started.
   virtual std::unique_ptr<Launch> launch(LaunchOptions options) = 0;
-  // Whether what it reserves has a cgroup already, and what it launches all its limits.
-  virtual bool makes_cgroups() const noexcept = 0;
   // Removes what the launcher keeps about a container that is dead, and only that. Not an error if
   // there is nothing.
   virtual void sweep(const std::string& id) = 0;

@@ -15,7 +15,7 @@ Launchers::Launchers(sys::EventLoop& loop, const sys::Log& log, const sys::Cgrou
                      ConnectBroker& broker, const std::string& name,
                      const std::filesystem::path& root, const std::filesystem::path& bundles)
     : default_name_(name),
-      oci_(loop, name == kNative ? kUsualRuntime : name, root, bundles, cgroups.by_systemd()),
+      oci_(loop, name == kNative ? kUsualRuntime : name, root, bundles, cgroups),
       native_(loop, log, cgroups, broker, bundles) {
   if (name == kNative) {
     native_.check();

@@ -121,12 +121,12 @@ std::string command_line_of(const std::filesystem::path& process) {
 }  // namespace
 
 OciLauncher::OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root,
-                         std::filesystem::path bundles, bool by_systemd)
+                         std::filesystem::path bundles, const sys::CgroupTree& cgroups)
     : loop_(loop),
       program_(std::move(program)),
       root_(std::move(root)),
       bundles_(std::move(bundles)),
-      by_systemd_(by_systemd) {
+      cgroups_(cgroups) {
   sys::make_directory(root_, 0700);
   sys::leave_session_keyring();
 }
@@ -162,11 +162,18 @@ std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {
                   "--bundle",
                   bundle.path().string(),
                   bundle.id()};
-  if (by_systemd_) process.argv.insert(process.argv.begin() + 1, "--systemd-cgroup");
+  if (cgroups_.by_systemd()) process.argv.insert(process.argv.begin() + 1, "--systemd-cgroup");
   process.stdout_fd = options.stdout_fd;
   process.stderr_fd = options.stderr_fd;
   process.low_priority = options.low_priority;
-  return std::make_unique<OciLaunch>(loop_, program_, bundle, process, std::move(options.done));
+  const Container& container = options.container;
+  try {
+    cgroups_.limit_tcp_buffers(container.id, container.resources.memory_bytes);
+    return std::make_unique<OciLaunch>(loop_, program_, bundle, process, std::move(options.done));
+  } catch (...) {
+    cgroups_.remove(container.id);
+    throw;
+  }
 }
 
 void OciLauncher::sweep(const std::string& id) {

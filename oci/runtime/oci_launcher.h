@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "oci/runtime/launcher.h"
+#include "oci/sys/cgroup.h"
 #include "oci/sys/event_loop.h"
 
 namespace runtime {
@@ -17,16 +18,15 @@ namespace runtime {
 class OciLauncher : public Launcher {
  public:
   // `program` is looked up in PATH if it has no '/'; `root` is where the runtime keeps its state,
-  // `bundles` where those of its containers are.
-  // `by_systemd` tells it that the cgroups of its containers are for systemd to make. Made on the
-  // thread that launches, which gets the containers' session keyring.
+  // `bundles` where those of its containers are. `cgroups` says where theirs are to be, and whether
+  // they are for systemd to make.
+  // Made on the thread that launches, which gets the containers' session keyring.
   OciLauncher(sys::EventLoop& loop, std::string program, std::filesystem::path root,
-              std::filesystem::path bundles, bool by_systemd);
+              std::filesystem::path bundles, const sys::CgroupTree& cgroups);
 
   std::string next_id(const sys::IdMaps& ids) override;
   Reservation reserve(const std::string& id, const Container& container, RootfsView& view) override;
   std::unique_ptr<Launch> launch(LaunchOptions options) override;
-  bool makes_cgroups() const noexcept override { return false; }
   void sweep(const std::string& id) override;
   std::string_view name() const noexcept override { return program_; }
 
@@ -40,7 +40,7 @@ class OciLauncher : public Launcher {
   std::string program_;
   std::filesystem::path root_;
   std::filesystem::path bundles_;
-  bool by_systemd_;
+  const sys::CgroupTree& cgroups_;
 };
 
 }  // namespace runtime

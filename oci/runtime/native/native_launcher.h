@@ -53,7 +53,6 @@ class NativeLauncher : public Launcher {
   std::string next_id(const sys::IdMaps& ids) override;
   Reservation reserve(const std::string& id, const Container& container, RootfsView& view) override;
   std::unique_ptr<Launch> launch(LaunchOptions options) override;
-  bool makes_cgroups() const noexcept override { return true; }
   void sweep(const std::string& id) override;
   std::string_view name() const noexcept override { return "native"; }
 

@@ -2,8 +2,10 @@
 #include "oci/runtime/oci_launcher.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <fstream>
+#include <string>
 #include <system_error>
 
 #include "oci/sys/file.h"
@@ -19,6 +21,13 @@ namespace {
 struct Bench {
   support::Scratch scratch;
   sys::EventLoop loop;
+  const sys::CgroupTree cgroups{"faasd-unit-test-" + std::to_string(::getpid()),
+                                sys::CgroupDriver::cgroupfs};
+
+  Bench() = default;
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+  ~Bench() { cgroups.remove(fixture::example_container().id); }  // what a launch has of them
 
   std::string script(const std::string& body) const {
     const fs::path path = scratch.path() / "runtime.sh";
@@ -28,7 +37,7 @@ struct Bench {
   }
 
   runtime::LaunchResult launch(const std::string& program) {
-    runtime::OciLauncher launcher(loop, program, scratch.path() / "root", scratch.path(), false);
+    runtime::OciLauncher launcher(loop, program, scratch.path() / "root", scratch.path(), cgroups);
     runtime::Container container = fixture::example_container();
     const runtime::Bundle bundle(scratch.path(), container.id);
     runtime::LaunchResult result;
@@ -91,7 +100,7 @@ TEST_CASE("a runtime that is not there is an error that names it") {
 TEST_CASE("a launch that was abandoned never calls back") {
   Bench bench;
   runtime::OciLauncher launcher(bench.loop, bench.script("exec tail -f /dev/null\n"),
-                                bench.scratch.path() / "root", bench.scratch.path(), false);
+                                bench.scratch.path() / "root", bench.scratch.path(), bench.cgroups);
   runtime::Container container = fixture::example_container();
   const runtime::Bundle bundle(bench.scratch.path(), container.id);
   bool called = false;
@@ -106,7 +115,7 @@ TEST_CASE("a launch that was abandoned never calls back") {
 TEST_CASE("orphaned runtimes are found by their root and killed, others are left alone") {
   Bench bench;
   const runtime::OciLauncher launcher(bench.loop, "runc", bench.scratch.path() / "root",
-                                      bench.scratch.path(), false);
+                                      bench.scratch.path(), bench.cgroups);
   sys::SubprocessOptions options;
   options.argv = {"/usr/bin/env",
                   "tail",
