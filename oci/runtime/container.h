@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "oci/image/image.h"
+#include "oci/runtime/snapshot.h"
 #include "oci/sys/user_namespace.h"
 
 namespace runtime {
@@ -59,6 +60,7 @@ struct Container {
   std::filesystem::path seccomp_listener;          // who answers what it asks: connect_broker.h
   std::filesystem::path control_socket;            // on the host; seen inside as /control.sock
   std::filesystem::path executor;                  // on the host; seen inside as kExecutor, if any
+  std::shared_ptr<const Snapshot> snapshot;        // descriptor 3 of its program, if any
   std::map<std::string, std::string> annotations;  // what its maker wants to find there again
 };
 

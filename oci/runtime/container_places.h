@@ -8,6 +8,8 @@ namespace runtime {
 // On the container's own tmpfs: an image need not have a place for it.
 inline constexpr std::string_view kExecutor = "/dev/faas-execute";
 inline constexpr std::string_view kControlSocket = "/control.sock";
+// The descriptor that is a snapshot, for the executor.
+inline constexpr int kSnapshotFd = 3;
 
 // The paths that Docker masks and makes read-only, for the reasons it gives: they leak or change
 // state of the host that has no namespace.

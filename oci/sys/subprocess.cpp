@@ -16,9 +16,11 @@
 namespace sys {
 namespace {
 
-// posix_spawn's two attribute objects, freed at scope end.
 constexpr int kLowPriority = 10;
+// Descriptors that a child may have, from 0 on.
+constexpr int kTargets = 4;
 
+// posix_spawn's two attribute objects, freed at scope end.
 class SpawnActions {
  public:
   SpawnActions() {
@@ -70,10 +72,10 @@ class SpawnActions {
   posix_spawnattr_t attributes_{};
 };
 
-// Each of 0, 1, 2 is replaced in order, so a source below 3 could be overwritten before its turn.
-UniqueFd above_stdio(int fd) {
-  if (fd < 0 || fd > STDERR_FILENO) return {};
-  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+// Each of them is replaced in order, so a source among them could be overwritten before its turn.
+UniqueFd above_targets(int fd) {
+  if (fd < 0 || fd >= kTargets) return {};
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, kTargets));
   if (!copy) throw_errno("duplicate a file descriptor");
   return copy;
 }
@@ -124,10 +126,11 @@ Subprocess::Subprocess(const SubprocessOptions& options) {
   SpawnActions spawn;
   spawn.default_signals();
   if (options.low_priority) spawn.own_group();
-  const int fds[] = {options.stdin_fd, options.stdout_fd, options.stderr_fd};
-  UniqueFd copies[3];
-  for (int target = 0; target < 3; ++target) {
-    copies[target] = above_stdio(fds[target]);
+  const int fds[] = {options.stdin_fd, options.stdout_fd, options.stderr_fd, options.fourth_fd};
+  UniqueFd copies[std::size(fds)];
+  for (int target = 0; target < kTargets; ++target) {
+    if (target > STDERR_FILENO && fds[target] < 0) continue;
+    copies[target] = above_targets(fds[target]);
     spawn.redirect(copies[target] ? copies[target].get() : fds[target], target);
   }
   const std::vector<char*> argv = c_strings(options.argv);

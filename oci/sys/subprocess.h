@@ -1,6 +1,7 @@
 // A child process that runs another program: spawned with posix_spawn(3), known by a pidfd, killed
 // and reaped by the destructor unless it was waited for. It inherits descriptors 0, 1 and 2 as
-// given and nothing else, no environment but the one given, default signals. Any thread may own it.
+// given, 3 if one is given for it and nothing else, no environment but the one given, default
+// signals. Any thread may own it.
 #pragma once
 
 #include <sys/types.h>
@@ -34,6 +35,7 @@ struct SubprocessOptions {
   int stdin_fd = -1;  // -1: /dev/null
   int stdout_fd = -1;
   int stderr_fd = -1;
+  int fourth_fd = -1;         // -1: none
   bool low_priority = false;  // 10 nicer than this process, and so is what it starts
 };
 

@@ -90,6 +90,7 @@ LaunchOrder order_for(const Container& container) {
   order.tmpfs_options = tmpfs_bounds(container.resources);
   for (const image::Graft& graft : container.image->grafts) order.grafts.push_back(graft.path);
   order.has_executor = !container.executor.empty();
+  order.has_snapshot = container.snapshot != nullptr;
   return order;
 }
 
@@ -289,6 +290,7 @@ std::unique_ptr<Launch> NativeLauncher::launch(LaunchOptions options) {
   const std::vector<sys::UniqueFd> mounts = mounts_for(container);
   std::vector<int> fds = {options.stdout_fd, options.stderr_fd};
   for (const sys::UniqueFd& mount : mounts) fds.push_back(mount.get());
+  if (container.snapshot) fds.push_back(container.snapshot->fd());
   const auto adopt = [this, id = container.id](sys::UniqueFd listener) {
     broker_.adopt(id, std::move(listener));
   };

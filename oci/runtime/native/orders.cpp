@@ -67,6 +67,7 @@ std::string LaunchOrder::pack() const {
   writer.string(tmpfs_options);
   writer.strings(grafts);
   writer.number(has_executor ? 1 : 0);
+  writer.number(has_snapshot ? 1 : 0);
   return writer.bytes();
 }
 
@@ -88,6 +89,7 @@ LaunchOrder LaunchOrder::unpack(std::string_view bytes) {
   order.tmpfs_options = reader.string();
   order.grafts = reader.strings();
   order.has_executor = reader.number() != 0;
+  order.has_snapshot = reader.number() != 0;
   check_end(reader);
   return order;
 }

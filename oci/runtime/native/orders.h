@@ -29,8 +29,8 @@ struct ResourceLimit {
 };
 
 // To a slot: what it becomes. With it come, in this order, its standard output and error, the root
-// file system, the grafts, /control.sock, and the executor if there is one; all but the first two
-// are mounts that are attached nowhere.
+// file system, the grafts, /control.sock, and the executor if there is one, which are mounts that
+// are attached nowhere; then the snapshot if there is one.
 struct LaunchOrder {
   std::vector<std::string> args;
   std::vector<std::string> env;
@@ -42,6 +42,7 @@ struct LaunchOrder {
   std::string tmpfs_options;        // of /tmp and /dev/shm
   std::vector<std::string> grafts;  // paths, relative to the root
   bool has_executor = false;
+  bool has_snapshot = false;
 
   std::string pack() const;
   static LaunchOrder unpack(std::string_view bytes);

@@ -1,7 +1,6 @@
 #include "oci/runtime/native/seccomp_filter.h"
 
 #include <seccomp.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <memory>
@@ -9,6 +8,7 @@
 
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
+#include "oci/sys/memory_file.h"
 #include "oci/sys/unique_fd.h"
 
 namespace runtime::native {
@@ -66,8 +66,7 @@ std::string compile_filter(const SeccompProfile& profile) {
   check(::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, kSearchTree),
         "optimise the filter of system calls");
   for (const SeccompRule& rule : profile.rules) add(filter, rule);
-  const sys::UniqueFd file(::memfd_create("filter", MFD_CLOEXEC));
-  if (!file) sys::throw_errno("memfd_create");
+  const sys::UniqueFd file = sys::make_memory_file("filter");
   check(::seccomp_export_bpf(filter.get(), file.get()), "compile the filter of system calls");
   if (::lseek(file.get(), 0, SEEK_SET) != 0) sys::throw_errno("lseek");
   return sys::read_fd(file.get(), kMaxFilter, "the compiled filter");

@@ -30,6 +30,22 @@ TEST_CASE("a child gets the descriptors it was given and no other") {
   CHECK(output_of({"/bin/ls", "/proc/self/fd"}) == "0\n1\n2\n3\n");
 }
 
+TEST_CASE("a child gets a fourth descriptor if it was given one") {
+  sys::prepare_descriptor_table();
+  const sys::Pipe fourth = sys::make_pipe();
+  sys::write_all(fourth.write_end.get(), "from the fourth\n", "the pipe");
+  sys::Pipe output = sys::make_pipe();
+  sys::SubprocessOptions options;
+  options.argv = {"/bin/sh", "-c", "read line <&3; echo $line; ls /proc/self/fd"};
+  options.stdout_fd = output.write_end.get();
+  options.fourth_fd = fourth.read_end.get();
+  sys::Subprocess process(options);
+  output.write_end.reset();
+  CHECK(sys::read_fd(output.read_end.get(), 1 << 20, "output") ==
+        "from the fourth\n0\n1\n2\n3\n4\n");
+  CHECK(process.wait().success());
+}
+
 TEST_CASE("a child gets the environment it was given and nothing of ours") {
   ::setenv("FAASD_TEST_SECRET", "1", 1);
   CHECK(output_of({"/usr/bin/env"}) ==

@@ -26,6 +26,7 @@
 #include <string>
 #include <utility>
 
+#include "oci/runtime/container_places.h"
 #include "oci/runtime/native/launcher/slot_mounts.h"
 #include "oci/runtime/native/launcher/stage.h"
 #include "oci/sys/confine.h"
@@ -197,11 +198,20 @@ LaunchMounts take_mounts(const LaunchOrder& order, std::vector<sys::UniqueFd>& f
   return mounts;
 }
 
+// Another number for the same, so that kSnapshotFd is free.
+sys::UniqueFd above_snapshot(const sys::UniqueFd& fd) {
+  sys::UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kSnapshotFd + 1));
+  if (!copy) sys::throw_errno("duplicate a descriptor");
+  return copy;
+}
+
 void become_handler(SlotParts& parts, sys::FdMessage& message) {
   const LaunchOrder order = LaunchOrder::unpack(message.bytes);
   enter_root(order, take_mounts(order, message.fds), parts.user_namespace);
   replace(STDOUT_FILENO, message.fds.at(0));
   replace(STDERR_FILENO, message.fds.at(1));
+  const sys::UniqueFd snapshot =
+      order.has_snapshot ? std::move(message.fds.back()) : sys::UniqueFd();
   message.fds.clear();
   limit_resources(order.limits);
   become_user(order, parts.user_namespace);
@@ -209,6 +219,7 @@ void become_handler(SlotParts& parts, sys::FdMessage& message) {
   const int listener = install_filter(parts.filter);
   report(parts.socket.get(), Report::listener, "", listener);
   ::close(listener);
+  if (snapshot) replace(kSnapshotFd, above_snapshot(snapshot));
   const int error = execute(order);
   // A dynamic program is there and its loader is not, or a script and what its first line names.
   const char* hint =
@@ -219,17 +230,18 @@ void become_handler(SlotParts& parts, sys::FdMessage& message) {
 }  // namespace
 
 void run_slot(SlotParts parts) noexcept {
-  const int socket = parts.socket.get();
   try {
+    parts.socket = above_snapshot(parts.socket);
     prepare(parts);
-    report(socket, Report::ready);
+    report(parts.socket.get(), Report::ready);
     sys::FdMessage message;
-    if (sys::receive_fd_message(socket, kMaxMessage, true, message) == sys::Arrival::message) {
+    if (sys::receive_fd_message(parts.socket.get(), kMaxMessage, true, message) ==
+        sys::Arrival::message) {
       become_handler(parts, message);
     }
   } catch (const std::exception& error) {
     try {
-      report(socket, Report::failed, error.what());
+      report(parts.socket.get(), Report::failed, error.what());
     } catch (const std::exception&) {
       // Then it hears that nothing is left of us.
     }

@@ -49,6 +49,10 @@ TEST_CASE("an order is understood as it was meant") {
   CHECK(launch.groups == launch_order().groups);
   CHECK(launch.limits.at(1).value == ~0ULL);
   CHECK(launch.has_executor);
+  CHECK_FALSE(launch.has_snapshot);
+  LaunchOrder branch = launch_order();
+  branch.has_snapshot = true;
+  CHECK(LaunchOrder::unpack(branch.pack()).has_snapshot);
 }
 
 TEST_CASE("an order that is cut anywhere, or goes on, is refused") {

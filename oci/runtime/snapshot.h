@@ -1,0 +1,34 @@
+// The memory of a handler that had nothing left to do but to ask for its connection; containers of
+// the same image start from it instead of from their program. Written and mapped by programs inside
+// of containers (handlers/branch/snapshot.h): to faasd it is bytes, of which it reads a verdict. A
+// file in memory that belongs to nobody's file system. Immutable once it is sealed; any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "oci/sys/unique_fd.h"
+
+namespace runtime {
+
+class Snapshot {
+ public:
+  // Empty but for the code that is to write it, from this file (handlers/branch/freeze.c). Throws
+  // std::system_error.
+  explicit Snapshot(const std::filesystem::path& code);
+
+  int fd() const noexcept { return file_.get(); }
+
+  // When no process has it any more: nobody writes to it from now on. Throws sys::Refused(failed,
+  // "no_snapshot") with what the handler said if it is none.
+  void seal();
+
+  // What it takes of the host's memory.
+  std::uint64_t memory_bytes() const;
+
+ private:
+  sys::UniqueFd file_;
+};
+
+}  // namespace runtime
