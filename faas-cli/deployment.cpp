@@ -38,7 +38,7 @@ constexpr std::array kDeployOptions = {
     DeployOption{"--warm", "warm", "instances to keep waiting, or auto [0]"},
     DeployOption{"--launcher", "launcher",
                  "runc or native: what starts the container [the daemon's]"},
-    DeployOption{"--mode", "mode", "how instances live [ephemeral]"},
+    DeployOption{"--mode", "mode", "ephemeral, or branched from a snapshot [ephemeral]"},
     DeployOption{"--language", "language", "it runs scripts: see docs/LANGUAGES.md"},
     DeployOption{"--protocol", "protocol", "what clients speak: http or tcp [http]"},
 };

@@ -20,9 +20,10 @@ constexpr int kDepthMax = 4;
 // What a description starts with, whatever order the daemon sends: what people look for comes
 // first, the long lists last. Other fields follow as they come.
 constexpr std::array kFirstFields = {
-    "name",       "ip",     "port",        "protocol", "version",  "rollback_of", "kept_versions",
-    "created_at", "image",  "cmd",         "mode",     "launcher", "warm",        "live",
-    "parked",     "queued", "invocations", "limits",   "env",      "rootfs",      "host_ids",
+    "name",          "ip",         "port",   "protocol", "version", "rollback_of",
+    "kept_versions", "created_at", "image",  "cmd",      "mode",    "launcher",
+    "warm",          "live",       "parked", "snapshot", "queued",  "invocations",
+    "limits",        "env",        "rootfs", "host_ids",
 };
 constexpr const char* kLastField = "config";
 

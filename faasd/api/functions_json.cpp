@@ -28,6 +28,7 @@ nlohmann::json to_json(const control::FunctionStatus& status) {
   json["rootfs"] = rootfs_of(status);
   json["live"] = status.live;
   json["parked"] = status.parked;
+  if (!status.snapshot.empty()) json["snapshot"] = status.snapshot;
   json["queued"] = status.queued;
   json["invocations"] = status.invocations;
   json["kept_versions"] = status.kept_versions;

@@ -9,6 +9,7 @@
 #include "oci/runtime/seccomp_profile.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
+#include "oci/sys/program.h"
 #include "oci/sys/socket.h"
 
 namespace control {
@@ -45,6 +46,22 @@ void check_warm(const function::Options& options) {
                 "cannot wait, because it is told at its launch what to run");
 }
 
+// A snapshot is of a handler that asks for a connection, and knows the registers of one processor.
+void check_mode(const function::Options& options) {
+  if (options.mode != function::kBranched) return;
+  if (options.language && options.language->scripts == function::Language::Scripts::none) {
+    throw Refused(Refusal::invalid, "bad_option",
+                  "'mode' can be 'branched' for functions and for languages of scripts: what runs "
+                  "programs alone has nothing to start ahead");
+  }
+  try {
+    sys::find_own_program("faas-branch");
+  } catch (const Refused&) {
+    throw Refused(Refusal::invalid, "bad_option",
+                  "'mode' cannot be 'branched' here: only on x86-64 is there a faas-branch");
+  }
+}
+
 // Who calls the one does not call the other.
 void check_same_kind(const function::History& old, const function::Options& next) {
   if (old.current.language.has_value() == next.language.has_value()) return;
@@ -61,6 +78,7 @@ void add_counts(FunctionStatus& status, const serve::Counts& counts) {
   status.parked = counts.parked;
   status.queued = counts.queued;
   status.invocations = counts.invocations;
+  status.snapshot = counts.snapshot;
 }
 
 // Undone unless it was kept: a recorded file whose function did not come up.
@@ -132,6 +150,7 @@ std::unique_ptr<Deploy> HostOperator::begin_deploy(const std::string& name,
   household_.launchers.get(options.launcher);
   check_open_files(options.limits.open_files);
   check_warm(options);
+  check_mode(options);
   const std::optional<function::History> old = history_of(name);
   if (old) check_same_kind(*old, options);
   function::Options remembered = options;
@@ -226,6 +245,7 @@ FunctionStatus HostOperator::put_version(const std::string& name, const function
   // listed yet: taking it from the store once more takes back that release.
   household_.images.open(digest);
   if (old) release_images(images_of(*old));
+  household_.loop.call([&] { household_.dispatcher.prepare(name); });
   const std::optional<FunctionStatus> status = find(name);
   if (!status) not_found(name);
   household_.log.info("deployed", {{"function", name},

@@ -42,6 +42,11 @@ struct ScriptLimits {
   std::optional<std::chrono::milliseconds> timeout;
 };
 
+// How instances come to life: each with its program, or with the memory of one that has started
+// before.
+inline constexpr std::string_view kEphemeral = "ephemeral";
+inline constexpr std::string_view kBranched = "branched";
+
 // Instances that are kept parked, waiting for a connection.
 struct Warm {
   bool automatic = false;       // as many as the function's own traffic asks for
@@ -56,7 +61,7 @@ struct Options {
   std::vector<std::string> env;  // "K=V", added to the image's
   Protocol protocol = Protocol::http;
   std::string launcher;  // empty: the daemon's default
-  std::string mode = "ephemeral";
+  std::string mode{kEphemeral};
   Warm warm;
   std::optional<Language> language;  // runs what faasd sends it, and serves no connections
 };

@@ -91,7 +91,7 @@ void add_env(Options& options, const std::string& key, const std::string& text) 
 }
 
 void set_mode(Options& options, const std::string& key, const std::string& text) {
-  if (text != "ephemeral") bad(key, text, "'ephemeral'");
+  if (text != kEphemeral && text != kBranched) bad(key, text, "'ephemeral' or 'branched'");
   options.mode = text;
 }
 

@@ -7,20 +7,29 @@
 namespace instance {
 namespace {
 
-// The message that carries the descriptor. Its text means nothing; it is part of the protocol
-// because a descriptor needs at least one byte to ride on, and handlers check for it.
-constexpr std::string_view kMessage = "SOCKET";
+// The messages that carry the descriptor. A descriptor needs at least one byte to ride on, and
+// handlers check for these.
+constexpr std::string_view kConnection = "SOCKET";
+constexpr std::string_view kSnapshot = "SNAPSHOT";
 
 }  // namespace
 
 Handoff::Handoff(sys::EventLoop& loop, sys::UniqueFd control_listener, Callbacks callbacks)
-    : loop_(loop), callbacks_(std::move(callbacks)), listener_(std::move(control_listener)) {
+    : loop_(loop),
+      callbacks_(std::move(callbacks)),
+      listener_(std::move(control_listener)),
+      message_(kConnection) {
   watch_ = loop_.watch(listener_.get(), EPOLLIN, [this](auto) { accept_handler(); });
 }
 
 void Handoff::give(sys::UniqueFd client) {
   client_ = std::move(client);
   if (control_) send();
+}
+
+void Handoff::give_snapshot(sys::UniqueFd file) {
+  message_ = kSnapshot;
+  give(std::move(file));
 }
 
 void Handoff::accept_handler() {
@@ -49,7 +58,7 @@ void Handoff::leave() {
 void Handoff::send() {
   if (sent_) return;
   sent_ = true;
-  if (!sys::send_descriptor(control_.get(), kMessage, client_.get())) {
+  if (!sys::send_descriptor(control_.get(), message_, client_.get())) {
     leave();
     return;
   }

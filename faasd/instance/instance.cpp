@@ -118,6 +118,12 @@ void Instance::serve(sys::UniqueFd client, microseconds queued) {
   if (state_ == State::parked) workshop_.cgroups.claim_processor(id_);
 }
 
+void Instance::freeze(sys::UniqueFd snapshot) {
+  started_ = Clock::now();
+  begin_time();
+  handoff_->give_snapshot(std::move(snapshot));
+}
+
 void Instance::on_connected() {
   if (state_ != State::launching) return;  // killed meanwhile
   state_ = advance(state_, Event::connected);
@@ -175,7 +181,7 @@ void Instance::leave_launching() {
 void Instance::kill(Outcome outcome, const std::string& reason) {
   if (state_ == State::exited || state_ == State::killed || state_ == State::gone) return;
   handoff_->settle();
-  if (state_ == State::serving) take_back();
+  if (state_ == State::serving && client_name_.inode != 0) take_back();
   state_ = advance(state_, Event::kill);
   kill_outcome_ = outcome;
   kill_reason_ = reason;
@@ -239,6 +245,7 @@ Receipt Instance::receipt() const {
   receipt.run = served_ ? between(taken_at_, now) : microseconds(0);
   receipt.served = served_;
   receipt.warm = start_ == Start::warm;
+  receipt.branched = blueprint_->container.snapshot != nullptr;
   receipt.usage = workshop_.cgroups.usage(id_);
   receipt.escapes = broker_.escapes();
   if (exit_status_)

@@ -73,6 +73,8 @@ class Instance {
   // The connection that this instance serves; it waited `queued` for it. Its time limit begins: of
   // one that was parked now, of another with its launch.
   void serve(sys::UniqueFd client, std::chrono::microseconds queued);
+  // Of one that is parked: it writes its memory to this instead, and ends.
+  void freeze(sys::UniqueFd snapshot);
   // Ends it now: at its deadline (Outcome::timeout), at the end of a drain (Outcome::refused), or
   // when it has done its work and goes on (Outcome::ok).
   void kill(Outcome outcome, const std::string& reason);

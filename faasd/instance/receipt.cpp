@@ -26,7 +26,8 @@ ordered_json memory_peak(const sys::CgroupUsage& usage) {
 }
 
 std::string_view start_word(const Receipt& receipt) {
-  return receipt.warm ? "warm" : "cold";
+  if (receipt.warm) return "warm";
+  return receipt.branched ? "branched" : "cold";
 }
 
 void log_receipt(const sys::Log& log, const Receipt& r) {

@@ -43,6 +43,7 @@ struct Receipt {
   sys::Traffic traffic;
   bool served = false;  // the handler has had the connection
   bool warm = false;
+  bool branched = false;  // it began with the memory of its template
   Outcome outcome = Outcome::refused;
   int exit_code = 0;
   int signal = 0;

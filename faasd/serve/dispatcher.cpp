@@ -65,6 +65,7 @@ void Dispatcher::install(std::shared_ptr<const instance::Blueprint> blueprint,
     service->listener.emplace(workshop_.loop, workshop_.log, name, std::move(listener), accept);
   }
   services_[name] = service;
+  have_template(service);
   have_pool(service);
 }
 
@@ -97,8 +98,15 @@ void Dispatcher::replace(std::shared_ptr<const instance::Blueprint> blueprint) {
   check_open();
   const ServicePtr& service = services_.at(blueprint->function.name);
   service->blueprint = std::move(blueprint);
+  if (service->branched_of) service->branched_of->replace(service->blueprint);
   if (service->pool) service->pool->replace(service->blueprint);
+  have_template(service);
   have_pool(service);
+}
+
+void Dispatcher::prepare(const std::string& name) {
+  const auto it = services_.find(name);
+  if (it != services_.end()) want_template(it->second);
 }
 
 void Dispatcher::check_open() const {
@@ -117,6 +125,7 @@ void Dispatcher::retire(const std::string& name, std::function<void()> drained) 
   if (service->listener) service->listener->accept_pending();
   service->listener.reset();
   if (service->pool) service->pool->close();
+  if (service->branched_of) service->branched_of->close();
   check_drained(service);
 }
 
@@ -125,7 +134,9 @@ Counts Dispatcher::counts(const std::string& name) const {
   if (it == services_.end()) return {};
   const Service& service = *it->second;
   const FunctionLoad load = load_of(service);
-  return {load.live, load.parked, load.queued, service.invocations};
+  const bool branched = service.blueprint->function.mode == function::kBranched;
+  return {load.live, load.parked, load.queued, service.invocations,
+          branched ? service.branched_of->describe() : ""};
 }
 
 void Dispatcher::drain(std::function<void()> drained) {
@@ -295,11 +306,14 @@ void Dispatcher::start(const ServicePtr& service, Client client, microseconds qu
 std::unique_ptr<instance::Instance> Dispatcher::launch(const ServicePtr& service,
                                                        const std::string& id, const Client& client,
                                                        instance::Instance::Callbacks callbacks) {
-  std::shared_ptr<const instance::Blueprint> blueprint = service->blueprint;
+  std::shared_ptr<const instance::Blueprint> blueprint;
   if (client.adapt) {
-    auto adapted = std::make_shared<instance::Blueprint>(*blueprint);
+    auto adapted = std::make_shared<instance::Blueprint>(*service->blueprint);
     client.adapt(*adapted);
     blueprint = std::move(adapted);
+  } else {
+    blueprint = beginning_of(*service);
+    want_template(service);
   }
   auto instance =
       std::make_unique<instance::Instance>(workshop_, std::move(blueprint), service->book, id,
@@ -344,10 +358,12 @@ void Dispatcher::on_ended(const ServicePtr& service, const sys::Connection& conn
   // It was parked, and no more when the connection came: then this is as if it had not been there.
   const bool lost = receipt.outcome == instance::Outcome::launch_failed ||
                     receipt.outcome == instance::Outcome::oom;
-  if (receipt.warm && lost) {
-    workshop_.log.warn("parked_instance_lost", {{"function", receipt.function},
-                                                {"instance", receipt.instance},
-                                                {"reason", receipt.reason}});
+  if (lost) give_up_template(*service, receipt);
+  if ((receipt.warm || receipt.branched) && lost) {
+    workshop_.log.warn(receipt.warm ? "parked_instance_lost" : "branch_lost",
+                       {{"function", receipt.function},
+                        {"instance", receipt.instance},
+                        {"reason", receipt.reason}});
     return start(service, std::move(client), receipt.queue + receipt.launch, nullptr);
   }
   receipt.traffic = sys::traffic_of(client.socket.get());
@@ -412,6 +428,7 @@ std::size_t Dispatcher::answer(const Service& service, Client& client, const Ans
 void Dispatcher::check_drained(const ServicePtr& service) {
   if (!service->drained || service->live > 0 || !service->queue.empty()) return;
   if (service->pool && !service->pool->is_empty()) return;
+  if (service->branched_of && !service->branched_of->is_empty()) return;
   std::exchange(service->drained, nullptr)();
   short_.remove(service);  // which would keep it
   retired_.erase(service);

@@ -22,6 +22,7 @@
 #include "faasd/serve/listener.h"
 #include "faasd/serve/pool.h"
 #include "faasd/serve/tally.h"
+#include "faasd/serve/template.h"
 #include "faasd/serve/traffic_ledger.h"
 
 namespace serve {
@@ -31,6 +32,7 @@ struct Counts {
   std::uint64_t parked = 0;
   std::uint64_t queued = 0;
   std::uint64_t invocations = 0;
+  std::string snapshot;  // of a branched function, for people: Template::describe
 };
 
 class Dispatcher {
@@ -44,6 +46,8 @@ class Dispatcher {
   void install(std::shared_ptr<const instance::Blueprint> blueprint, sys::UniqueFd listener);
   // Later connections get this version; those that run finish with theirs. Nothing is refused.
   void replace(std::shared_ptr<const instance::Blueprint> blueprint);
+  // What can be made before its first connection, of a function that has just been deployed.
+  void prepare(const std::string& name);
   // Stops accepting; `drained` is called once nothing of it waits, runs or is being swept.
   void retire(const std::string& name, std::function<void()> drained);
   // Serves a client of the daemon's own, which waits for its turn as all do. Throws
@@ -80,7 +84,8 @@ class Dispatcher {
     std::shared_ptr<journal::Book> book;
     std::shared_ptr<Tally> tally;
     std::optional<Listener> listener;
-    std::unique_ptr<Pool> pool;  // if it was ever asked for
+    std::unique_ptr<Pool> pool;             // if it was ever asked for
+    std::unique_ptr<Template> branched_of;  // if it was ever asked for
     std::list<Waiting> queue;
     std::size_t live = 0;
     std::uint64_t invocations = 0;
@@ -114,10 +119,16 @@ class Dispatcher {
   void check_drained(const ServicePtr& service);
   void check_all_drained();
   void have_pool(const ServicePtr& service);
+  void have_template(const ServicePtr& service);
+  void want_template(const ServicePtr& service);
+  void on_template_change(const ServicePtr& service);
+  static void give_up_template(const Service& service, const instance::Receipt& receipt);
+  static const std::shared_ptr<const instance::Blueprint>& beginning_of(const Service& service);
   void on_pool_change(const ServicePtr& service);
   void look_for_short(const ServicePtr& service);
   void refill_soon();
   void refill();
+  bool add_to(const Service& service);
   void look_at_pools();
   void check_open() const;
   static FunctionLoad load_of(const Service& service);

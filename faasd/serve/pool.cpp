@@ -13,12 +13,12 @@ using instance::Outcome;
 using std::chrono::milliseconds;
 
 Pool::Pool(const instance::Workshop& workshop, std::shared_ptr<const instance::Blueprint> blueprint,
-           std::shared_ptr<journal::Book> book, PoolTotals& totals, std::function<void()> on_change)
+           std::shared_ptr<journal::Book> book, PoolTotals& totals, Callbacks callbacks)
     : workshop_(workshop),
       blueprint_(std::move(blueprint)),
       book_(std::move(book)),
       totals_(totals),
-      on_change_(std::move(on_change)),
+      callbacks_(std::move(callbacks)),
       demand_(blueprint_->function.warm) {}
 
 Pool::~Pool() {
@@ -28,8 +28,7 @@ Pool::~Pool() {
 void Pool::replace(std::shared_ptr<const instance::Blueprint> blueprint) {
   blueprint_ = std::move(blueprint);
   demand_.set(blueprint_->function.warm);
-  failures_ = 0;
-  paused_until_ = {};
+  pause_.forget();
   end_all("its function was replaced");
 }
 
@@ -54,12 +53,12 @@ std::unique_ptr<Instance> Pool::take() {
   parked_.pop_back();
   --totals_.instances;
   measure(memory_bytes_ - std::min(memory_bytes_, memory_of_one_));
-  failures_ = 0;
+  pause_.forget();
   return std::move(node.mapped());
 }
 
 bool Pool::is_short() const {
-  if (closed_ || Clock::now() < paused_until_) return false;
+  if (closed_ || !pause_.is_over()) return false;
   return parked_.size() + launching_ < demand_.target(Clock::now());
 }
 
@@ -69,7 +68,7 @@ void Pool::add() {
   callbacks.launched = [this] {
     --launching_;
     --totals_.launching;
-    on_change_();
+    callbacks_.change();
   };
   callbacks.parked = [this, id, began = Clock::now()] { on_parked(id, began); };
   callbacks.ended = [this, id](sys::UniqueFd, const instance::Receipt& receipt) {
@@ -79,7 +78,7 @@ void Pool::add() {
     // Its callbacks, and with them this very call, go with it: not before the end.
     const auto gone = instances_.extract(id);
     --totals_.instances;
-    on_change_();
+    callbacks_.change();
   };
   try {
     instances_.emplace(id, std::make_unique<Instance>(workshop_, blueprint_, book_, id,
@@ -98,25 +97,20 @@ void Pool::on_parked(const std::string& id, Clock::time_point began) {
   const std::uint64_t bytes = workshop_.cgroups.memory_bytes(id);
   memory_of_one_ = std::max(memory_of_one_, bytes);
   measure(memory_bytes_ + bytes);
-  on_change_();
+  callbacks_.change();
 }
 
 void Pool::on_ended(const std::string& id, const instance::Receipt& receipt) {
   std::erase(parked_, id);
-  if (receipt.outcome != Outcome::refused) pause_after(receipt.reason);
+  if (receipt.outcome == Outcome::refused) return;
+  pause_after(receipt.reason);
+  callbacks_.loss(receipt);
 }
 
 void Pool::pause_after(const std::string& reason) {
-  using function::bounds::kFillPause;
-  using function::bounds::kMaxFillPause;
-  constexpr std::size_t kDoublings = 7;
-  const milliseconds pause =
-      std::min<milliseconds>(kMaxFillPause, kFillPause * (1LL << std::min(failures_, kDoublings)));
-  ++failures_;
-  paused_until_ = Clock::now() + pause;
-  workshop_.log.warn(
-      "parked_instance_lost",
-      {{"function", blueprint_->function.name}, {"reason", reason}, {"pause_ms", pause.count()}});
+  workshop_.log.warn("parked_instance_lost", {{"function", blueprint_->function.name},
+                                              {"reason", reason},
+                                              {"pause_ms", pause_.begin().count()}});
 }
 
 void Pool::look() {

@@ -14,29 +14,33 @@
 
 #include "faasd/instance/instance.h"
 #include "faasd/serve/demand.h"
+#include "faasd/serve/pause.h"
+#include "faasd/serve/pool_totals.h"
 
 namespace serve {
-
-// Of all pools.
-struct PoolTotals {
-  std::size_t instances = 0;  // those that are being launched or swept included
-  std::size_t launching = 0;
-  std::uint64_t memory_bytes = 0;  // of the parked ones, as of their pools' last look
-};
 
 class Pool {
  public:
   using Clock = Demand::Clock;
 
-  // `on_change` is called when one has been launched or parked, or is gone. All outlive the pool.
+  struct Callbacks {
+    std::function<void()> change;  // one has been launched or parked, or is gone
+    std::function<void(const instance::Receipt&)> loss;  // one has ended that nobody wanted to end
+  };
+
+  // All outlive the pool.
   Pool(const instance::Workshop& workshop, std::shared_ptr<const instance::Blueprint> blueprint,
-       std::shared_ptr<journal::Book> book, PoolTotals& totals, std::function<void()> on_change);
+       std::shared_ptr<journal::Book> book, PoolTotals& totals, Callbacks callbacks);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   // Those of the old version go; none of them serves any more.
   void replace(std::shared_ptr<const instance::Blueprint> blueprint);
+  // What is added from now on begins like this; it is the same version.
+  void begin_with(std::shared_ptr<const instance::Blueprint> blueprint) {
+    blueprint_ = std::move(blueprint);
+  }
   // All go, and none is added.
   void close();
 
@@ -72,15 +76,14 @@ class Pool {
   std::shared_ptr<const instance::Blueprint> blueprint_;
   std::shared_ptr<journal::Book> book_;
   PoolTotals& totals_;
-  std::function<void()> on_change_;
+  Callbacks callbacks_;
   Demand demand_;
   std::unordered_map<std::string, std::unique_ptr<instance::Instance>> instances_;  // by id
   std::deque<std::string> parked_;  // the longest first
   std::size_t launching_ = 0;
   std::uint64_t memory_bytes_ = 0;
   std::uint64_t memory_of_one_ = 0;
-  std::size_t failures_ = 0;  // in a row
-  Clock::time_point paused_until_;
+  Pause pause_;
   bool closed_ = false;
 };
 

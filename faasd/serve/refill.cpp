@@ -16,16 +16,55 @@ constexpr std::chrono::milliseconds kRefillDelay{5};
 void Dispatcher::have_pool(const ServicePtr& service) {
   const function::Warm& warm = service->blueprint->function.warm;
   if (!service->pool && (warm.automatic || warm.instances > 0)) {
-    service->pool =
-        std::make_unique<Pool>(workshop_, service->blueprint, service->book, pooled_,
-                               // The service has the pool: a strong pointer would be a circle.
-                               [this, weak = std::weak_ptr(service)] {
-                                 if (const ServicePtr s = weak.lock()) on_pool_change(s);
-                               });
+    Pool::Callbacks callbacks;
+    // The service has the pool: a strong pointer would be a circle.
+    callbacks.change = [this, weak = std::weak_ptr(service)] {
+      if (const ServicePtr s = weak.lock()) on_pool_change(s);
+    };
+    callbacks.loss = [weak = std::weak_ptr(service)](const instance::Receipt& receipt) {
+      if (const ServicePtr s = weak.lock()) give_up_template(*s, receipt);
+    };
+    service->pool = std::make_unique<Pool>(workshop_, service->blueprint, service->book, pooled_,
+                                           std::move(callbacks));
     if (!look_)
       look_ = workshop_.loop.after(function::bounds::kPoolLook, [this] { look_at_pools(); });
   }
   if (service->pool) look_for_short(service);
+}
+
+void Dispatcher::have_template(const ServicePtr& service) {
+  if (service->branched_of || service->blueprint->function.mode != function::kBranched) return;
+  service->branched_of = std::make_unique<Template>(workshop_, service->blueprint, service->book,
+                                                    pooled_, [this, weak = std::weak_ptr(service)] {
+                                                      if (const ServicePtr s = weak.lock())
+                                                        on_template_change(s);
+                                                    });
+}
+
+void Dispatcher::want_template(const ServicePtr& service) {
+  if (!service->branched_of || service->blueprint->function.mode != function::kBranched) return;
+  service->branched_of->want();
+  if (service->branched_of->is_wanted()) look_for_short(service);
+}
+
+void Dispatcher::on_template_change(const ServicePtr& service) {
+  if (pooled_.memory_bytes > bounds_.parked_bytes) {
+    service->branched_of->give_up(
+        "snapshots and parked instances take too much of the host's memory");
+  }
+  if (service->pool) service->pool->begin_with(beginning_of(*service));
+  workshop_.loop.post([this, service] { check_drained(service); });
+}
+
+// What a container has begun with may be the fault.
+void Dispatcher::give_up_template(const Service& service, const instance::Receipt& receipt) {
+  if (!service.branched_of || !receipt.branched) return;
+  service.branched_of->give_up(receipt.reason);
+  if (service.pool) service.pool->begin_with(beginning_of(service));
+}
+
+const std::shared_ptr<const instance::Blueprint>& Dispatcher::beginning_of(const Service& service) {
+  return service.branched_of ? service.branched_of->blueprint() : service.blueprint;
 }
 
 void Dispatcher::on_pool_change(const ServicePtr& service) {
@@ -56,14 +95,24 @@ void Dispatcher::refill() {
   while (!short_.empty() && host_.launching == 0 && pooled_.launching < bounds_.filling) {
     const ServicePtr service = short_.front();
     short_.pop_front();
-    Pool& pool = *service->pool;
-    const bool room = pooled_.instances < bounds_.parked &&
-                      pooled_.memory_bytes + pool.memory_of_one() <= bounds_.parked_bytes;
-    service->looked_for = room && pool.is_short();
-    if (!service->looked_for) continue;
-    short_.push_back(service);
-    pool.add();
+    service->looked_for = add_to(*service);
+    if (service->looked_for) short_.push_back(service);
   }
+}
+
+// False if it wants nothing now, or there is no room for it.
+bool Dispatcher::add_to(const Service& service) {
+  const std::uint64_t one = service.pool ? service.pool->memory_of_one() : 0;
+  if (pooled_.instances >= bounds_.parked || pooled_.memory_bytes + one > bounds_.parked_bytes) {
+    return false;
+  }
+  if (service.branched_of && service.branched_of->is_wanted()) {
+    service.branched_of->make();
+    return true;
+  }
+  if (!service.pool || !service.pool->is_short()) return false;
+  service.pool->add();
+  return true;
 }
 
 void Dispatcher::look_at_pools() {

@@ -33,6 +33,12 @@ def misbehave(*words, entries=(), **config):
     return ImageTar([[program("misbehave"), *entries]], chosen).build()
 
 
+def branching(*words, **config):
+    """An image with /branching, which can make a snapshot unless the words make it impossible."""
+    chosen = {"Entrypoint": ["/branching", *words], **config}
+    return ImageTar([[program("branching")]], chosen).build()
+
+
 def probe(*targets, **config):
     """An image with /probe, which also tries to reach the targets."""
     chosen = {"Entrypoint": ["/probe", *targets], **config}

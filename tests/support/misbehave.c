@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "freezing.h"
 #include "handlers/receiver/receive_socket.h"
 #include "misbehave_bomb.h"
 #include "misbehave_connects.h"
@@ -51,7 +52,7 @@ static void sleep_ms(long ms) {
 
 static int take_connection(void) {
   const char* failed;
-  const int connection = receive_socket(&failed);
+  const int connection = receive_socket_or_freeze(&failed);
   if (connection < 0) {
     fprintf(stderr, "misbehave: %s: %s\n", failed, strerror(errno));
     exit(exit_no_connection);

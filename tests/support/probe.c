@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "handlers/receiver/receive_socket.h"
+#include "freezing.h"
 #include "json_text.h"
 #include "misbehave_http.h"
 #include "misbehave_report.h"
@@ -87,7 +87,7 @@ static void write_threads(FILE* out) {
 
 int main(int argc, char** argv) {
   const char* failed;
-  const int connection = receive_socket(&failed);
+  const int connection = receive_socket_or_freeze(&failed);
   if (connection < 0) {
     fprintf(stderr, "probe: %s: %s\n", failed, strerror(errno));
     return exit_no_connection;

@@ -42,8 +42,8 @@ TIMEOUT_S = 1800  # of one command; the slowest, a sanitizer build from nothing,
 SHOWN_CHARACTERS = 20_000  # of the output of a command that failed
 FUZZ_S = 20  # of one target; what a change breaks shows itself early, long runs are made by hand
 VM_TIMEOUT_S = 2400  # tests/vm/run bounds the machine itself; the first run also makes its disk
-NATIVE = ("escape", "lifecycle", "limits", "network", "posture", "receipts", "request", "resources",
-          "sockets", "users", "warm")
+NATIVE = ("branched", "escape", "lifecycle", "limits", "network", "posture", "receipts", "request",
+          "resources", "sockets", "users", "warm")
 CANNOT_RUN = 77  # tests/fuzz/run, tests/vm/run: something is not there that they need
 # A case without what it needs says MESSAGE("skipped: reason"), below its name.
 DOCTEST_SKIP = re.compile(r"^TEST CASE:\s+(.*)\n\n.*?MESSAGE: .*?(?:skipped|SKIP): (.*)$",

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "handlers/receiver/receive_socket.h"
+#include "freezing.h"
 #include "json_text.h"
 #include "misbehave_http.h"
 
@@ -296,7 +296,7 @@ int main(int argc, char** argv) {
   const int port = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
   const char* const mode = argc > 2 ? argv[2] : "";
   const char* failed;
-  const int given = receive_socket(&failed);
+  const int given = receive_socket_or_freeze(&failed);
   if (given < 0) {
     fprintf(stderr, "socket_thief: %s: %s\n", failed, strerror(errno));
     return exit_no_connection;

@@ -44,10 +44,14 @@ def receive_connection():
     """Blocks until faasd has a connection for this container."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
         control.connect("/control.sock")
-        _, fds, _, _ = socket.recv_fds(control, 16, 1)
+        message, fds, _, _ = socket.recv_fds(control, 16, 1)
     if not fds:
         sys.exit(0)  # faasd does not need this container any more
-    return socket.socket(fileno=fds[0])
+    if message != b"SNAPSHOT":
+        return socket.socket(fileno=fds[0])
+    import branch
+    branch.freeze(fds[0])
+    return receive_connection()  # of a container that has begun from the snapshot
 
 
 def serve(answer, connection):
