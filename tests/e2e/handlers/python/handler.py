@@ -33,6 +33,8 @@ elif MODE == "value":
                 "set": {1}}[event]
 elif MODE == "missing":
     import no_such_module
+elif MODE == "branch":
+    from branches import handler
 elif MODE == "wsgi":
     def application(environ, start_response):
         body = environ["wsgi.input"].read()
