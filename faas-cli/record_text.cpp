@@ -59,7 +59,7 @@ bool is_nonzero(const Json& receipt, const char* key) {
 // What the outcome does not say by itself.
 std::string details(const Json& receipt) {
   std::string text;
-  if (text_of(receipt, "start") == "warm") text += " warm";
+  if (const std::string start = text_of(receipt, "start"); start != "cold") text += " " + start;
   if (is_nonzero(receipt, "exit_code")) text += " exit code " + text_of(receipt, "exit_code");
   if (is_nonzero(receipt, "escapes")) text += " escapes " + text_of(receipt, "escapes");
   if (receipt.contains("reason")) text += " " + text_of(receipt, "reason");

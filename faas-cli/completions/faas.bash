@@ -49,7 +49,7 @@ _faas() {
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --mode) mapfile -t COMPREPLY < <(compgen -W 'ephemeral' -- "$current"); return ;;
+        --mode) mapfile -t COMPREPLY < <(compgen -W 'ephemeral branched' -- "$current"); return ;;
         --protocol) mapfile -t COMPREPLY < <(compgen -W 'http tcp' -- "$current"); return ;;
         --launcher) mapfile -t COMPREPLY < <(compgen -W 'runc native' -- "$current"); return ;;
         --url | --token | --memory | --cpus | --pids | --timeout | --concurrency | --queue | \

@@ -96,7 +96,7 @@ complete -c faas -n $new -l output -x -d 'Kept of stdout and stderr'
 complete -c faas -n $new -s e -l env -x -d 'Variable K=V of the container'
 complete -c faas -n $new -l warm -x -d 'Instances to keep waiting'
 complete -c faas -n $new -l launcher -x -a 'runc native' -d 'What starts the container'
-complete -c faas -n $new -l mode -x -a ephemeral -d 'How instances live'
+complete -c faas -n $new -l mode -x -a 'ephemeral branched' -d 'How instances begin'
 complete -c faas -n '__fish_seen_subcommand_from new' -l language -x -d 'It runs scripts: JSON'
 complete -c faas -n '__fish_seen_subcommand_from new' -l protocol -x -a 'http tcp' -d 'What clients speak'
 
