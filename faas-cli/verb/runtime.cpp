@@ -8,8 +8,6 @@
 #include "faas-cli/interrupt.h"
 #include "faas-cli/language_handlers.h"
 #include "faas-cli/terminal.h"
-#include "oci/sys/error.h"
-#include "oci/sys/program.h"
 
 namespace cli {
 namespace {
@@ -48,28 +46,12 @@ ExitCode run_list(const DaemonClient& client, bool json) {
   return ExitCode::done;
 }
 
-// Only on some processors is there what branches begin with.
-bool has_branches() {
-  try {
-    sys::find_own_program("faas-branch");
-    return true;
-  } catch (const sys::Refused&) {
-    return false;
-  }
-}
-
 // A thousand streams at once are not refused, and who comes again finds an interpreter that is up,
-// unless the flags say otherwise. Which languages know how to branch, their description says.
+// unless the flags say otherwise.
 void add_defaults(InstallOptions& options, const std::string& description) {
   Deployment& deployment = options.deployment;
   if (deployment.name.empty()) deployment.name = options.language;
   deployment.options["language"] = description;
-  Json language = Json::parse(description, nullptr, false);
-  if (language.is_object() && language.contains("mode")) {
-    if (has_branches()) deployment.options.try_emplace("mode", text_of(language, "mode"));
-    language.erase("mode");
-    deployment.options["language"] = language.dump();
-  }
   deployment.options.try_emplace("concurrency", "1024");
   deployment.options.try_emplace("queue", "1024");
   deployment.options.try_emplace("queue_timeout", "60s");

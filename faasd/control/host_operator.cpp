@@ -46,7 +46,23 @@ void check_warm(const function::Options& options) {
                 "cannot wait, because it is told at its launch what to run");
 }
 
-// A snapshot is of a handler that asks for a connection, and knows the registers of one processor.
+// Only for some processors is there what branches begin with.
+bool has_branches() {
+  try {
+    sys::find_own_program("faas-branch");
+    return true;
+  } catch (const Refused&) {
+    return false;
+  }
+}
+
+std::string mode_of(const function::Options& options) {
+  if (!options.mode.empty()) return options.mode;
+  const bool knows_how = options.language && options.language->branches && has_branches();
+  return std::string(knows_how ? function::kBranched : function::kEphemeral);
+}
+
+// A snapshot is of a handler that asks for a connection.
 void check_mode(const function::Options& options) {
   if (options.mode != function::kBranched) return;
   if (options.language && options.language->scripts == function::Language::Scripts::none) {
@@ -54,12 +70,9 @@ void check_mode(const function::Options& options) {
                   "'mode' can be 'branched' for functions and for languages of scripts: what runs "
                   "programs alone has nothing to start ahead");
   }
-  try {
-    sys::find_own_program("faas-branch");
-  } catch (const Refused&) {
-    throw Refused(Refusal::invalid, "bad_option",
-                  "'mode' cannot be 'branched' here: only on x86-64 is there a faas-branch");
-  }
+  if (has_branches()) return;
+  throw Refused(Refusal::invalid, "bad_option",
+                "'mode' cannot be 'branched' here: only on x86-64 is there a faas-branch");
 }
 
 // Who calls the one does not call the other.
@@ -155,6 +168,7 @@ std::unique_ptr<Deploy> HostOperator::begin_deploy(const std::string& name,
   if (old) check_same_kind(*old, options);
   function::Options remembered = options;
   remembered.launcher = household_.launchers.word_for(options.launcher);
+  remembered.mode = mode_of(options);
   return std::make_unique<HostDeploy>(*this, name, remembered, selection, layer_request);
 }
 

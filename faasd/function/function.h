@@ -61,7 +61,7 @@ struct Options {
   std::vector<std::string> env;  // "K=V", added to the image's
   Protocol protocol = Protocol::http;
   std::string launcher;  // empty: the daemon's default
-  std::string mode{kEphemeral};
+  std::string mode;      // empty: branched for a language that knows how, else ephemeral
   Warm warm;
   std::optional<Language> language;  // runs what faasd sends it, and serves no connections
 };

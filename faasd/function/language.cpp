@@ -76,9 +76,17 @@ Scripts scripts_in(const json& object) {
   bad("has a member 'scripts' that is not true, false or \"compiled\"");
 }
 
+bool flag_in(const json& object, const char* key) {
+  if (!object.contains(key)) return false;
+  if (!object.at(key).is_boolean()) {
+    bad(std::string("has a member '") + key + "' that is not true or false");
+  }
+  return object.at(key).get<bool>();
+}
+
 void check_members(const json& object) {
   static const std::set<std::string> kKnown = {"name",    "version", "aliases", "scripts",
-                                               "compile", "run",     "file"};
+                                               "compile", "run",     "file",    "branches"};
   for (const auto& [key, value] : object.items()) {
     if (!kKnown.contains(key)) bad("has a member '" + key + "' that is not known");
   }
@@ -104,6 +112,10 @@ Language language_from_json(const json& object) {
   language.aliases = words_in(object, "aliases");
   for (const std::string& alias : language.aliases) check_language_name(alias, "aliases");
   language.scripts = scripts_in(object);
+  language.branches = flag_in(object, "branches");
+  if (language.branches && language.scripts == Scripts::none) {
+    bad("has a member 'branches' and runs no scripts");
+  }
   language.compile = words_in(object, "compile");
   language.run = words_in(object, "run");
   language.file = word_in(object, "file", "main");
@@ -127,6 +139,7 @@ json to_json(const Language& language) {
                  {"run", language.run},         {"file", language.file}};
   object["scripts"] = language.scripts != Scripts::none;
   if (language.scripts == Scripts::compiled) object["scripts"] = "compiled";
+  if (language.branches) object["branches"] = true;
   return object;
 }
 

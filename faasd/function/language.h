@@ -22,6 +22,8 @@ struct Language {
   std::string version;               // "3.11.2"
   std::vector<std::string> aliases;  // "py"
   Scripts scripts = Scripts::none;
+  // Whether what answers scripts can write the snapshot that branches begin with.
+  bool branches = false;
   // Of programs, which are files: commands in which "{file}" is the first of them, and "{files}"
   // all that end as it does.
   std::vector<std::string> compile;  // empty: there is nothing to compile

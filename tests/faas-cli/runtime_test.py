@@ -117,25 +117,11 @@ class Installing(RuntimeTest):
         self.assertEqual(result.stdout, b"python 3.11.2 is the function python, version 1\n")
         with open(os.path.join(ROOT, "handlers", "python", "language.json"),
                   encoding="utf-8") as file:
-            language = json.load(file)
-        del language["mode"]  # which is not the daemon's
-        path, options = self.options_sent(daemon)
-        self.assertEqual(json.loads(options.pop("language")[0]), language)
-        self.assertEqual((path, options), ("/v1/functions/python", {
-            "concurrency": ["1024"], "queue": ["1024"], "queue_timeout": ["60s"],
-            "warm": ["auto"]}))
+            language = file.read()
+        self.assertEqual(self.options_sent(daemon), ("/v1/functions/python", {
+            "language": [language], "concurrency": ["1024"], "queue": ["1024"],
+            "queue_timeout": ["60s"], "warm": ["auto"]}))
         self.assertEqual(daemon.last("PUT").body_bytes, MIB)
-
-    def test_branches_what_knows_how_where_that_can_be_done(self):
-        libexec = os.path.join(self.directory, "prefix", "libexec", "faasd")
-        os.makedirs(libexec)
-        with open(os.path.join(libexec, "faas-branch"), "wb"):
-            pass
-        daemon = self.daemon(PUT=accept)
-        for words, mode in ((["python"], ["branched"]), (["javascript"], None),
-                            (["python", "--mode", "ephemeral"], ["ephemeral"])):
-            self.check(self.runtime("install", *words, "-f", self.tarball(MIB), *daemon.flags), 0)
-            self.assertEqual(self.options_sent(daemon)[1].get("mode"), mode, words)
 
     def test_flags_win_over_its_defaults(self):
         daemon = self.daemon(PUT=accept)

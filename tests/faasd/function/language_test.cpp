@@ -32,6 +32,7 @@ TEST_CASE("a language of scripts needs no command") {
         R"({"name": "python", "version": "3", "scripts": )" + std::string(word) + "}");
     CHECK(language.scripts == scripts);
     CHECK(function::language_from_json(function::to_json(language)).scripts == scripts);
+    CHECK_FALSE(function::language_from_json(function::to_json(language)).branches);
   }
 }
 
@@ -59,6 +60,8 @@ TEST_CASE("what is no language is refused, and the text says what is wrong") {
       {R"({"name": "x", "version": "1", "run": ["x"], "file": "a/b"})", "'file'"},
       {R"({"name": "x", "version": "1", "run": ["x"], "file": ".."})", "'file'"},
       {R"({"name": "x", "run": ["x"]})", "needs a member 'version'"},
+      {R"({"name": "x", "version": "1", "scripts": true, "branches": 1})", "'branches'"},
+      {R"({"name": "x", "version": "1", "run": ["x"], "branches": true})", "'branches'"},
       {"{}", "needs a member 'name'"},
       {R"({"name": "x", "version": "1", "run": ["x"], "compiler": []})", "'compiler'"},
   };
@@ -84,4 +87,11 @@ TEST_CASE("a function keeps its language, and one without has none") {
   const function::Function again = function::function_from_json(function::to_json(function));
   REQUIRE(again.language);
   CHECK(again.language->run == std::vector<std::string>{"bash", "{file}"});
+}
+
+TEST_CASE("a language may know how to make the snapshot that branches begin with") {
+  const function::Language language = function::parse_language(
+      R"({"name": "python", "version": "3", "scripts": true, "branches": true})");
+  CHECK(language.branches);
+  CHECK(function::language_from_json(function::to_json(language)).branches);
 }
