@@ -358,7 +358,7 @@ void Dispatcher::on_ended(const ServicePtr& service, const sys::Connection& conn
   // It was parked, and no more when the connection came: then this is as if it had not been there.
   const bool lost = receipt.outcome == instance::Outcome::launch_failed ||
                     receipt.outcome == instance::Outcome::oom;
-  if (lost) give_up_template(*service, receipt);
+  if (lost) on_loss(*service, receipt);
   if ((receipt.warm || receipt.branched) && lost) {
     workshop_.log.warn(receipt.warm ? "parked_instance_lost" : "branch_lost",
                        {{"function", receipt.function},

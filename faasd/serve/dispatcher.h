@@ -122,7 +122,9 @@ class Dispatcher {
   void have_template(const ServicePtr& service);
   void want_template(const ServicePtr& service);
   void on_template_change(const ServicePtr& service);
-  static void give_up_template(const Service& service, const instance::Receipt& receipt);
+  void drop_large_snapshots();
+  static void give_up_template(const Service& service, const std::string& reason);
+  static void on_loss(const Service& service, const instance::Receipt& receipt);
   static const std::shared_ptr<const instance::Blueprint>& beginning_of(const Service& service);
   void on_pool_change(const ServicePtr& service);
   void look_for_short(const ServicePtr& service);

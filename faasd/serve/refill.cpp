@@ -22,7 +22,7 @@ void Dispatcher::have_pool(const ServicePtr& service) {
       if (const ServicePtr s = weak.lock()) on_pool_change(s);
     };
     callbacks.loss = [weak = std::weak_ptr(service)](const instance::Receipt& receipt) {
-      if (const ServicePtr s = weak.lock()) give_up_template(*s, receipt);
+      if (const ServicePtr s = weak.lock()) on_loss(*s, receipt);
     };
     service->pool = std::make_unique<Pool>(workshop_, service->blueprint, service->book, pooled_,
                                            std::move(callbacks));
@@ -48,19 +48,33 @@ void Dispatcher::want_template(const ServicePtr& service) {
 }
 
 void Dispatcher::on_template_change(const ServicePtr& service) {
-  if (pooled_.memory_bytes > bounds_.parked_bytes) {
-    service->branched_of->give_up(
-        "snapshots and parked instances take too much of the host's memory");
-  }
   if (service->pool) service->pool->begin_with(beginning_of(*service));
+  drop_large_snapshots();
   workshop_.loop.post([this, service] { check_drained(service); });
 }
 
-// What a container has begun with may be the fault.
-void Dispatcher::give_up_template(const Service& service, const instance::Receipt& receipt) {
-  if (!service.branched_of || !receipt.branched) return;
-  service.branched_of->give_up(receipt.reason);
+// Who has much goes first, or one function could leave no room for all others.
+void Dispatcher::drop_large_snapshots() {
+  while (pooled_.memory_bytes > bounds_.parked_bytes) {
+    const Service* largest = nullptr;
+    for (const auto& [name, service] : services_) {
+      if (!service->branched_of || service->branched_of->memory_bytes() == 0) continue;
+      if (!largest || service->branched_of->memory_bytes() > largest->branched_of->memory_bytes())
+        largest = service.get();
+    }
+    if (!largest) return;  // it is parked instances, at which `look_at_pools` looks
+    give_up_template(*largest, "snapshots and parked instances take too much of the host's memory");
+  }
+}
+
+void Dispatcher::give_up_template(const Service& service, const std::string& reason) {
+  service.branched_of->give_up(reason);
   if (service.pool) service.pool->begin_with(beginning_of(service));
+}
+
+// What a container has begun with may be the fault.
+void Dispatcher::on_loss(const Service& service, const instance::Receipt& receipt) {
+  if (service.branched_of && receipt.branched) give_up_template(service, receipt.reason);
 }
 
 const std::shared_ptr<const instance::Blueprint>& Dispatcher::beginning_of(const Service& service) {

@@ -44,6 +44,8 @@ class Template {
   // It is of no use; until the next one is made, containers begin with their program.
   void give_up(const std::string& reason);
 
+  // Of the snapshot.
+  std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }
   // For people: "ready, 9.8 MiB", or why there is none.
   std::string describe() const;
   // Nothing of it is at work.

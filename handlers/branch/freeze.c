@@ -65,7 +65,7 @@ static int make_snapshot(struct work* work) {
 int freeze_from(int file, uint64_t stack);
 int freeze_from(int file, uint64_t stack) {
   struct work work;
-  memset(&work.snapshot, 0, sizeof work.snapshot);
+  work.snapshot = (struct snapshot){0};
   work.file = file;
   work.snapshot.stack = stack;
   work.snapshot.code = (uint64_t)resume;

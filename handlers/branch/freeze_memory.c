@@ -60,11 +60,7 @@ static int write_pages(struct work* work, const struct snapshot_area* area, uint
   while (start < end) {
     const long written = kernel4(SYS_pwrite64, work->file, (long)start, (long)(end - start),
                                  (long)(area->offset + (start - area->start)));
-    if (written <= 0)
-      return refuse_number(work,
-                           "write the memory"
-                           ": error ",
-                           written, "");
+    if (written <= 0) return refuse_number(work, "write the memory: error ", written, "");
     start += (uint64_t)written;
   }
   return 0;
@@ -85,11 +81,7 @@ static int own_pages(struct work* work, int pagemap, struct snapshot_area* area,
     if (count > ENTRIES) count = ENTRIES;
     const long got = kernel4(SYS_pread64, pagemap, (long)work->entries, (long)(count * 8),
                              (long)(at / PAGE * 8));
-    if (got != (long)(count * 8))
-      return refuse_number(work,
-                           "/proc/self/pagemap"
-                           ": error ",
-                           got, "");
+    if (got != (long)(count * 8)) return refuse_number(work, "/proc/self/pagemap: error ", got, "");
     for (uint64_t i = 0; i < count; ++i, at += PAGE) {
       const uint64_t entry = work->entries[i];
       const int own = (entry & (PRESENT | SWAPPED)) != 0 && (entry & OF_A_FILE) == 0;
@@ -113,7 +105,7 @@ static int take_name(struct work* work, struct snapshot_area* area, const char* 
     return refuse(work, "its memory has too many files", "");
   }
   area->name = snapshot->names_used;
-  memcpy(snapshot->names + area->name, name, size);
+  for (size_t i = 0; i < size; ++i) snapshot->names[area->name + i] = name[i];
   snapshot->names_used += (uint32_t)size;
   return 0;
 }
@@ -194,11 +186,7 @@ static int take(struct work* work, int pagemap, const struct mapping* mapping) {
 
 int write_memory(struct work* work) {
   const int pagemap = open_proc("/proc/self/pagemap", 0);
-  if (pagemap < 0)
-    return refuse_number(work,
-                         "/proc/self/pagemap"
-                         ": error ",
-                         pagemap, "");
+  if (pagemap < 0) return refuse_number(work, "/proc/self/pagemap: error ", pagemap, "");
   work->reader.fd = open_proc("/proc/self/maps", 0);
   if (work->reader.fd < 0)
     return refuse_number(work, "/proc/self/maps: error ", work->reader.fd, "");

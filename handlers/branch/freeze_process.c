@@ -40,11 +40,7 @@ static long names_in(struct work* work, const char* path, long own, long* other)
 static int check_threads(struct work* work) {
   long unused = 0;
   const long threads = names_in(work, "/proc/self/task", 0, &unused);
-  if (threads < 0)
-    return refuse_number(work,
-                         "/proc/self/task"
-                         ": error ",
-                         threads, "");
+  if (threads < 0) return refuse_number(work, "/proc/self/task: error ", threads, "");
   if (threads > 1) {
     return refuse_number(work, "it has ", threads,
                          " threads before its first connection; it can have one");
@@ -61,11 +57,7 @@ static int check_threads(struct work* work) {
 static int check_files(struct work* work) {
   long open = -1;
   const long files = names_in(work, "/proc/self/fd", work->file, &open);
-  if (files < 0)
-    return refuse_number(work,
-                         "/proc/self/fd"
-                         ": error ",
-                         files, "");
+  if (files < 0) return refuse_number(work, "/proc/self/fd: error ", files, "");
   if (open < 0) return 0;
   char path[32] = "/proc/self/fd/";
   char digits[8];
@@ -92,20 +84,12 @@ static void note_signals(struct snapshot* snapshot) {
 
 int note_process(struct work* work) {
   struct snapshot* snapshot = &work->snapshot;
-  struct statx root;
+  struct statx root = {0};
   const long found = kernel(SYS_statx, AT_FDCWD, (long)"/", 0, STATX_INO, (long)&root, 0);
-  if (found < 0)
-    return refuse_number(work,
-                         "statx /"
-                         ": error ",
-                         found, "");
+  if (found < 0) return refuse_number(work, "statx /: error ", found, "");
   work->root_device = device_of(root.stx_dev_major, root.stx_dev_minor);
   const long length = kernel2(SYS_getcwd, (long)snapshot->directory, sizeof snapshot->directory);
-  if (length < 0)
-    return refuse_number(work,
-                         "getcwd"
-                         ": error ",
-                         length, "");
+  if (length < 0) return refuse_number(work, "getcwd: error ", length, "");
   snapshot->umask = (uint32_t)kernel1(SYS_umask, 077);
   kernel1(SYS_umask, snapshot->umask);
   kernel2(SYS_prctl, PR_GET_NAME, (long)snapshot->command);

@@ -31,10 +31,6 @@ struct work {
 int refuse(struct work* work, const char* why, const char* what);
 int refuse_number(struct work* work, const char* before, long number, const char* behind);
 
-/* The compiler makes calls of these out of assignments. */
-void* memset(void* to, int value, size_t size);
-void* memcpy(void* restrict to, const void* restrict from, size_t size);
-
 int open_proc(const char* path, int flags);
 /* 0 at the end. */
 int read_line(struct reader* reader, char* line);
