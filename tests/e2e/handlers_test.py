@@ -185,6 +185,11 @@ class PythonEvents(Events, OnABase):
         self.logged(faasd, "value", ["TypeError: the returned value cannot be sent as JSON: "
                                      "Object of type set is not JSON serializable"])
 
+    def test_end_as_python_ends(self):
+        faasd = self.start()
+        self.assertEqual(self.ask(self.deploy(faasd, "ends")).status, 200)
+        self.logged(faasd, "ends", ["at oncefrom a thread", "at the end"])
+
     def test_that_cannot_be_loaded_log_why_from_their_first_line_on(self):
         faasd = self.start()
         address = self.deploy(faasd, "missing")

@@ -8,6 +8,7 @@ ahead has it behind it:
 - no /app/handler.py: a script, which comes with the request: script.py.
 """
 
+import atexit
 import os
 import socket
 import sys
@@ -50,7 +51,8 @@ def receive_connection():
     if message != b"SNAPSHOT":
         return socket.socket(fileno=fds[0])
     import branch
-    branch.freeze(fds[0])
+    script = sys.modules.get("script")
+    branch.freeze(fds[0], script.rehearse if script else http1.rehearse)
     return receive_connection()  # of a container that has begun from the snapshot
 
 
@@ -65,10 +67,22 @@ def serve(answer, connection):
         pass  # the client left: nobody waits for an answer
 
 
+def leave():
+    """As Python ends, but for its tidying up of memory that goes with the container."""
+    threading = sys.modules.get("threading")
+    if threading:
+        threading._shutdown()  # waits for those that are no daemons
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def main():
     answer = find_what_to_run()
     with receive_connection() as connection:
         serve(answer, connection)
+    leave()
 
 
 main()

@@ -36,8 +36,10 @@ def _draw_new_randomness():
         sys.modules["numpy.random"].seed()
 
 
-def freeze(file):
+def freeze(file, rehearse):
     """Returns in the containers that begin with the snapshot; the process that made it ends."""
+    rehearse()
+    _draw_new_randomness()
     libc = ctypes.CDLL(None)
     function = _freezer(libc, file)
     offset = _address_in(libc, "__rseq_offset")

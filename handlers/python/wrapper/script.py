@@ -202,6 +202,13 @@ def answer(connection, request):
     os._exit(0)
 
 
+def rehearse():
+    main = sys.modules["__main__"]
+    http1.rehearse(reply_to, b'{"code": "import json\\nreturn event", "input": [1]}')
+    sys.modules["__main__"] = main
+    linecache.clearcache()
+
+
 def reply_to(connection, request):
     if request.path == "/compile":
         raise http1.BadRequest(404, "scripts in this language are not compiled", "not_found")

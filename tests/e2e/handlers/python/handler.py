@@ -33,6 +33,14 @@ elif MODE == "value":
                 "set": {1}}[event]
 elif MODE == "missing":
     import no_such_module
+elif MODE == "ends":
+    import atexit
+    import threading
+
+    def handler(event, context):
+        atexit.register(print, "at the end")
+        threading.Timer(0.05, print, ["from a thread"]).start()
+        print("at once", end="")
 elif MODE == "branch":
     from branches import handler
 elif MODE == "wsgi":
