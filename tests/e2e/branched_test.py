@@ -9,6 +9,7 @@ import unittest
 
 import images
 import machine
+import posture_test
 from faasd_client import at_this_pace
 from faasd_process import HELLO_TAR, FaasdTestCase, curl
 
@@ -46,6 +47,20 @@ class ABranch(BranchedTestCase):
             self.assertEqual(curl(address).json(), NOTHING_OF_OTHERS)
         self.assertEqual(self.starts(faasd, 5), ["branched"] * 5)
         faasd.wait_for_footprint(before)
+
+    def test_is_confined_as_any_other_container(self):
+        faasd = self.start()
+        cold = faasd.deploy("cold", images.probe())
+        branched = self.branched(faasd, images.probe())
+        self.wait_for_snapshot(faasd)
+        expected, found = (posture_test.posture(curl(address).json())
+                           for address in (cold, branched))
+        self.assertEqual(self.starts(faasd, 2), ["cold", "branched"])
+        restorer, = [mount for mount in found["mounts"] if mount["at"] == "/dev/faas-execute"]
+        self.assertLessEqual({"ro", "nosuid", "nodev"}, set(restorer["with"]))
+        found["mounts"].remove(restorer)
+        found["devices"].remove("faas-execute")
+        self.assertEqual(found, expected)
 
     def test_is_one_of_many_at_once(self):
         faasd = self.start()
