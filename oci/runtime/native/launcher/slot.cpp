@@ -7,12 +7,9 @@
 #include <linux/filter.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
-#include <net/if.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,16 +48,6 @@ void stand_in_cgroups(std::vector<sys::UniqueFd>& cgroups) {
   for (const sys::UniqueFd& procs : cgroups) sys::write_all(procs.get(), "0", "cgroup.procs");
   cgroups.clear();
   if (::unshare(CLONE_NEWCGROUP) != 0) sys::throw_errno("unshare the cgroup namespace");
-}
-
-void raise_loopback() {
-  const sys::UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
-  request.ifr_flags = IFF_UP;
-  if (!socket || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) {
-    sys::throw_errno("raise the loopback interface");
-  }
 }
 
 std::uint32_t root_of(const std::vector<sys::IdRange>& ranges) {
@@ -113,7 +100,6 @@ void prepare(SlotParts& parts) {
   if (::sethostname(id.data(), id.size()) != 0) sys::throw_errno("sethostname");
   if (::setsid() < 0) sys::throw_errno("setsid");
   ::umask(kUsualUmask);
-  raise_loopback();
   mount_parts(root_of(parts.order.ids.users), root_of(parts.order.ids.groups));
 }
 

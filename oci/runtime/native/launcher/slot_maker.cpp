@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "oci/runtime/host_ids.h"
@@ -20,10 +21,15 @@
 namespace runtime::native {
 namespace {
 
-// All that a container has of its own, but for the user namespace, which exists already, and that
-// of the cgroup, which begins where the process stands then.
-constexpr std::uint64_t kNamespaces =
-    CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
+// All that a container has of its own, but for its user namespace and its network, which exist
+// already, and the namespace of the cgroup, which begins where the process stands then.
+constexpr std::uint64_t kNamespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+
+// Only a slot's own range has one container at a time.
+std::optional<std::uint32_t> owner_of(const sys::IdMaps& ids) {
+  if (ids.users.size() != 1 || ids.users.front().host <= kLastHostId) return std::nullopt;
+  return ids.users.front().host;
+}
 
 // A child of faasd's, not of ours: that is who waits for it.
 void give_birth(SlotParts& parts, const sys::UniqueFd& into) {
@@ -51,7 +57,8 @@ void give_birth(SlotParts& parts, const sys::UniqueFd& into) {
 
 }  // namespace
 
-SlotMaker::SlotMaker(int daemon, sys::UniqueFd proc) : daemon_(daemon), proc_(std::move(proc)) {}
+SlotMaker::SlotMaker(int daemon, sys::UniqueFd proc)
+    : daemon_(daemon), proc_(std::move(proc)), networks_(proc_.get()) {}
 
 void SlotMaker::serve() {
   sys::FdMessage message;
@@ -65,10 +72,9 @@ bool SlotMaker::receive(sys::FdMessage& message) const {
 }
 
 int SlotMaker::user_namespace_for(const sys::IdMaps& ids) {
-  // Only a slot's own range has one container at a time: what the kernel counts for a user of a
-  // namespace is to be one container's.
-  const bool own = ids.users.size() == 1 && ids.users.front().host > kLastHostId;
-  sys::UniqueFd& known = own ? namespaces_[ids.users.front().host] : special_namespace_;
+  // What the kernel counts for a user of a namespace is to be one container's.
+  const std::optional<std::uint32_t> own = owner_of(ids);
+  sys::UniqueFd& known = own ? namespaces_[*own] : special_namespace_;
   if (!known || !own) known = sys::make_user_namespace(ids, proc_.get());
   return known.get();
 }
@@ -90,6 +96,7 @@ void SlotMaker::make(sys::FdMessage& message) {
   message.fds.clear();
   try {
     parts.user_namespace = user_namespace_for(parts.order.ids);
+    networks_.enter(owner_of(parts.order.ids));
     give_birth(parts, into);
   } catch (const std::exception& error) {
     const std::string text = static_cast<char>(Report::failed) + std::string(error.what());

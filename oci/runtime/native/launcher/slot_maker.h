@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "oci/runtime/native/launcher/networks.h"
 #include "oci/sys/fd_message.h"
 #include "oci/sys/unique_fd.h"
 #include "oci/sys/user_namespace.h"
@@ -31,6 +32,7 @@ class SlotMaker {
   // maps, so nothing of the one before is left in it.
   std::map<std::uint32_t, sys::UniqueFd> namespaces_;  // by the host's id of its root
   sys::UniqueFd special_namespace_;                    // of the slot that is being made
+  Networks networks_;
 };
 
 }  // namespace runtime::native
