@@ -11,6 +11,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "oci/sys/cgroup_spares.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
 #include "oci/sys/pidfd.h"
@@ -23,11 +24,9 @@ constexpr std::size_t kMaxProcFile = 4u << 20;  // /proc and cgroupfs files; far
 constexpr mode_t kMode = 0755;
 constexpr const char* kScopePrefix = "faasd";  // "faasd-ID.scope"
 constexpr std::string_view kScopeSuffix = ".scope";
-// Of 1024 (sched(7)) and of 100 (cgroup-v2.rst), which runtimes leave as they are.
-constexpr std::string_view kTenthOfShares = "102";
-constexpr std::string_view kTenthOfWeight = "10";
-constexpr std::string_view kDefaultShares = "1024";
+// cgroup-v2.rst: what runtimes leave as it is, and the tenth of it.
 constexpr std::string_view kDefaultWeight = "100";
+constexpr std::string_view kTenthOfWeight = "10";
 constexpr const char* kTcpLimit = "memory.kmem.tcp.limit_in_bytes";
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -186,9 +185,11 @@ CgroupTree::CgroupTree(const std::string& name, CgroupDriver driver)
       limits_swap_ |= std::filesystem::exists(hierarchy.mount_point / child / file);
     }
   }
+  spares_ = make_spares();
 }
 
 CgroupTree::~CgroupTree() {
+  spares_.reset();
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
     ::rmdir((hierarchy.mount_point / parent_.substr(1)).c_str());
   }
@@ -311,6 +312,10 @@ void CgroupTree::kill(const std::string& id) const {
 }
 
 bool CgroupTree::remove(const std::string& id) const {
+  if (spares_->may_keep(id)) {
+    if (!spares_->is_empty(id)) return false;
+    if (spares_->keep(id)) return true;
+  }
   bool gone = true;
   for (const std::filesystem::path& directory : directories_of(id)) {
     gone &= ::rmdir(directory.c_str()) == 0 || errno == ENOENT;

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@
 #include "oci/sys/unique_fd.h"
 
 namespace sys {
+
+class CgroupSpares;
 
 // One mounted hierarchy, as /proc/self/mountinfo names it.
 struct CgroupHierarchy {
@@ -58,6 +61,9 @@ struct CgroupLimits {
 
 // 100 ms, the kernel's own default: sched-bwc.rst, cgroup-v2.rst.
 inline constexpr std::int64_t kCpuPeriodUs = 100'000;
+// sched(7): what runtimes leave as it is, and the tenth of it.
+inline constexpr std::string_view kDefaultShares = "1024";
+inline constexpr std::string_view kTenthOfShares = "102";
 
 // A cgroup as its first process enters it.
 struct CgroupEntrance {
@@ -97,7 +103,8 @@ class CgroupTree {
   // Whether `make` may: throws Refused(failed, "no_own_cgroups") where systemd makes them.
   void check_own() const;
   // For who runs no OCI runtime: makes the instance's cgroup in every hierarchy that limits
-  // something. Throws what `check_own` does, and std::system_error.
+  // something, or takes that of one that is gone (cgroup_spares.h). Throws what `check_own` does,
+  // and std::system_error.
   CgroupEntrance make(const std::string& id) const;
   // Sets its limits, whatever it had before. Throws std::system_error.
   void limit(const std::string& id, const CgroupLimits& limits) const;
@@ -124,7 +131,8 @@ class CgroupTree {
   std::uint64_t memory_bytes(const std::string& id) const noexcept;
   // SIGKILL to every process in it. Removing needs them gone; call `remove` until it says true.
   void kill(const std::string& id) const;
-  // Removes the instance's cgroup from every hierarchy; false if one still has processes.
+  // Removes the instance's cgroup from every hierarchy, or gives it another name and keeps it;
+  // false if one still has processes.
   bool remove(const std::string& id) const;
 
   // Ids that have a cgroup in some hierarchy: after a crash, those of a dead daemon.
@@ -134,6 +142,8 @@ class CgroupTree {
   void set_share(const std::string& id, std::string_view shares,
                  std::string_view weight) const noexcept;
   bool limits_on_v1() const;
+  std::unique_ptr<CgroupSpares> make_spares() const;
+  CgroupEntrance entrance_of(const std::string& id) const;
   void delegate_controllers(const CgroupHierarchy& hierarchy) const;
   std::string directory_name(const std::string& id) const;
   std::optional<std::string> id_of(std::string_view name) const;  // the way back
@@ -146,6 +156,7 @@ class CgroupTree {
   bool limits_swap_ = false;
   std::filesystem::path tcp_limits_in_;  // where v1 has the memory controller, if it limits that
   bool v2_counts_ = false;               // processor time, or memory, in the v2 hierarchy
+  std::unique_ptr<CgroupSpares> spares_;
 };
 
 }  // namespace sys

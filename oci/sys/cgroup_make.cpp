@@ -4,10 +4,14 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "oci/sys/cgroup.h"
+#include "oci/sys/cgroup_spares.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
 
@@ -83,18 +87,38 @@ void CgroupTree::check_own() const {
                 "its unit, which has some of its own, or with --cgroup-driver cgroupfs");
 }
 
+std::unique_ptr<CgroupSpares> CgroupTree::make_spares() const {
+  std::vector<CgroupSpares::Place> places;
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    if (by_systemd() || !limits_something(hierarchy)) continue;
+    places.push_back({hierarchy.mount_point / parent_.substr(1), hierarchy.has("cpu"),
+                      hierarchy.has("cpuacct"), hierarchy.has("memory")});
+  }
+  return std::make_unique<CgroupSpares>(std::move(places));
+}
+
 CgroupEntrance CgroupTree::make(const std::string& id) const {
   check_own();
+  if (spares_->give(id)) return entrance_of(id);
+  const bool v2 = !limits_on_v1();
+  for (const CgroupHierarchy& hierarchy : hierarchies_) {
+    if (v2 ? !hierarchy.v2 : !limits_something(hierarchy)) continue;
+    const std::filesystem::path directory = directory_in(hierarchy, id);
+    if (make_in_parent(directory)) continue;
+    hierarchy.v2 ? delegate_controllers(hierarchy)
+                 : static_cast<void>(make_directory(directory.parent_path(), kMode));
+    if (!make_in_parent(directory)) throw_errno("make the cgroup " + directory.string());
+  }
+  spares_->made(id);
+  return entrance_of(id);
+}
+
+CgroupEntrance CgroupTree::entrance_of(const std::string& id) const {
   CgroupEntrance entrance;
   entrance.v2 = !limits_on_v1();
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
     if (entrance.v2 ? !hierarchy.v2 : !limits_something(hierarchy)) continue;
     const std::filesystem::path directory = directory_in(hierarchy, id);
-    if (!make_in_parent(directory)) {
-      hierarchy.v2 ? delegate_controllers(hierarchy)
-                   : static_cast<void>(make_directory(directory.parent_path(), kMode));
-      if (!make_in_parent(directory)) throw_errno("make the cgroup " + directory.string());
-    }
     entrance.fds.push_back(hierarchy.v2 ? open_directory(directory)
                                         : open_file(directory / "cgroup.procs", O_WRONLY));
   }

@@ -327,7 +327,8 @@ class Faasd(Client):
     def footprint(self):
         """All that one request must give back; what stays for longer is not in it: the parent of
         all cgroups, the directories directly below the run directory, the views of functions, what
-        the native launcher keeps ready, which is three descriptors each."""
+        the native launcher keeps ready, which is three descriptors each, and cgroups that it keeps
+        for others."""
         ready = self.launcher_processes()
         free = self._free_ids()
         return {
@@ -336,7 +337,8 @@ class Faasd(Client):
             "mounts": len([path for path in machine.mount_points(self.process.pid)
                            if not path.startswith("/dev/shm/")]),
             "cgroups": [path for path in self.cgroups()
-                        if os.path.basename(path) not in self.cgroup_names | free],
+                        if os.path.basename(path) not in self.cgroup_names | free
+                        and not os.path.basename(path).startswith("spare-")],
             "run directory": [name for name in machine.tree(self.run_dir)
                               if "/" in name and not free & set(name.split("/"))],
         }

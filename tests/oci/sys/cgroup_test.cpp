@@ -1,14 +1,20 @@
 #include "oci/sys/cgroup.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "oci/sys/file.h"
+#include "oci/sys/subprocess.h"
+#include "tests/support/scratch.h"
 
 namespace {
 
@@ -22,6 +28,33 @@ std::string limit_of(const std::string& path) {
     }
   }
   return "";
+}
+
+// Of the cgroup that limits memory on v1; nothing, or 0, if there is none.
+std::string text_of(const std::string& path, const std::string& file) {
+  for (const auto& hierarchy :
+       sys::parse_cgroup_mounts(sys::read_file("/proc/self/mountinfo", 1u << 20))) {
+    if (hierarchy.v2) continue;
+    const auto text = sys::read_file_if_exists(hierarchy.mount_point / path / file, 64);
+    if (text) return *text;
+  }
+  return "";
+}
+
+std::uint64_t inode_of(const std::string& path) {
+  for (const auto& hierarchy :
+       sys::parse_cgroup_mounts(sys::read_file("/proc/self/mountinfo", 1u << 20))) {
+    struct stat status {};
+    if (!hierarchy.has("memory")) continue;
+    if (::stat((hierarchy.mount_point / path).c_str(), &status) == 0) return status.st_ino;
+  }
+  return 0;
+}
+
+void enter(const sys::CgroupEntrance& entrance, pid_t pid) {
+  for (const sys::UniqueFd& fd : entrance.fds) {
+    sys::write_all(fd.get(), std::to_string(pid), "cgroup.procs");
+  }
 }
 
 }  // namespace
@@ -93,4 +126,82 @@ TEST_CASE("a cgroup that we make has the limits that it was given last, and is g
   CHECK_THROWS_AS(tree.make("one"), std::system_error);  // it is somebody's
   CHECK(tree.list() == std::vector<std::string>{"one"});
   CHECK(tree.remove("one"));
+  const auto ids = tree.list();
+  CHECK(std::find(ids.begin(), ids.end(), "one") == ids.end());
+}
+
+TEST_CASE("a cgroup on v1 goes from one instance to the next, with counters that begin anew") {
+  const std::string name = "faasd-unit-test-" + std::to_string(::getpid());
+  std::vector<std::string> left;
+  {
+    const sys::CgroupTree tree(name, sys::CgroupDriver::cgroupfs);
+    if (tree.make("one").v2) {
+      MESSAGE("skipped: v2 gives no other name to a cgroup");
+      CHECK(tree.remove("one"));
+      return;
+    }
+    const std::uint64_t inode = inode_of(name + "/one");
+    // One that works in it, and is still there.
+    sys::SubprocessOptions options;
+    options.argv = {"/bin/sh", "-c", "while :; do :; done"};
+    sys::Subprocess process(options);
+    enter(tree.make("two"), process.pid());
+    while (tree.usage("two").cpu.value_or(std::chrono::microseconds(0)).count() == 0) {
+      std::this_thread::yield();
+    }
+    CHECK_FALSE(tree.remove("two"));
+    CHECK(tree.remove("one"));
+    CHECK(tree.make("three").fds.size() >= 1);
+    CHECK(inode_of(name + "/three") == inode);
+    CHECK(inode_of(name + "/one") == 0);
+
+    tree.yield_processor("two");
+    tree.kill("two");
+    while (!tree.remove("two")) std::this_thread::yield();
+    tree.make("four");
+    CHECK(tree.usage("four").cpu == std::chrono::microseconds(0));
+    CHECK(text_of(name + "/four", "cpu.shares") == "1024\n");
+    CHECK(tree.remove("three"));
+    CHECK(tree.remove("four"));
+    left = tree.list();
+    CHECK(left.size() == 2);
+  }
+  for (const std::string& spare : left) CHECK(inode_of(name + "/" + spare) == 0);
+}
+
+TEST_CASE("a cgroup in which something is left, or counts for ever, goes to nobody") {
+  const support::Scratch scratch;
+  const std::string file = (scratch.path() / "file").string();
+  const std::string leaves[] = {
+      "read x; dd if=/dev/zero of=/dev/null bs=32M count=1; exit 0",       // killed for memory
+      "read x; dd if=/dev/zero of=" + file + " bs=512K count=4; exit 0"};  // a cache of files
+  const std::string name = "faasd-unit-test-" + std::to_string(::getpid());
+  for (const std::string& script : leaves) {
+    CAPTURE(script);
+    const sys::CgroupTree tree(name, sys::CgroupDriver::cgroupfs);
+    const sys::CgroupEntrance entrance = tree.make("one");
+    if (entrance.v2) {
+      CHECK(tree.remove("one"));
+      return;
+    }
+    tree.limit("one", {.memory_bytes = 8u << 20,
+                       .limit_swap = tree.limits_swap(),
+                       .cpu_quota_us = 50'000,
+                       .pids = 32});
+    const std::uint64_t inode = inode_of(name + "/one");
+    sys::Pipe pipe = sys::make_pipe();
+    sys::SubprocessOptions options;
+    options.argv = {"/bin/sh", "-c", script};
+    options.stdin_fd = pipe.read_end.get();
+    sys::Subprocess process(options);
+    enter(entrance, process.pid());
+    pipe.write_end.reset();
+    CHECK(process.wait().success());
+    while (!tree.remove("one")) std::this_thread::yield();
+    CHECK(inode_of(name + "/one") == 0);
+    tree.make("two");
+    CHECK(inode_of(name + "/two") != inode);
+    CHECK(tree.usage("two").oom_kills == 0);
+    CHECK(tree.remove("two"));
+  }
 }
