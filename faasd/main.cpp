@@ -27,8 +27,9 @@ int serve_until_signal(const Options& options) {
   const sys::CgroupTree cgroups(directories.cgroup_name(), options.cgroup_driver);
   image::ImageStore images(directories.state(), log);
   runtime::ConnectBroker broker(directories.broker_socket(), log);
-  runtime::Launchers launchers(loop, log, cgroups, broker, options.launcher,
-                               directories.runtime_root(), directories.bundles());
+  runtime::Launchers launchers(
+      loop, log, cgroups, broker, options.launcher,
+      {directories.runtime_root(), directories.bundles(), views.own_directory()});
   const function::FunctionStore store(directories.state(), log);
   function::AddressPool addresses(function::Subnet(options.subnet), directories.address_journal());
   journal::Journal journal(directories.state(), log);

@@ -27,7 +27,7 @@ constexpr mode_t kControlMode = 0666;
 // Without a descriptor, of which there may be none: that is how a launch fails, too. What is in a
 // bundle is known; should there be more, it is a tree like any other.
 void remove_bundle(const std::filesystem::path& path) {
-  for (const char* name : {kControlSocketName, kConfig, kPidFile, kLogFile, kWaiting}) {
+  for (const char* name : {kConfig, kPidFile, kLogFile, kWaiting}) {
     ::unlink((path / name).c_str());
   }
   if (::rmdir(path.c_str()) != 0 && errno != ENOENT) sys::remove_tree(path);
@@ -35,13 +35,17 @@ void remove_bundle(const std::filesystem::path& path) {
 
 }  // namespace
 
-Bundle::Bundle(const std::filesystem::path& parent, std::string id)
-    : id_(std::move(id)), path_(parent / id_) {
+Bundle::Bundle(const std::filesystem::path& parent, std::string id,
+               const std::filesystem::path& sockets)
+    : id_(std::move(id)),
+      path_(parent / id_),
+      control_socket_(sockets.empty() ? path_ / kControlSocketName : sockets / (id_ + ".sock")) {
   if (::mkdir(path_.c_str(), S_IRWXU) != 0) sys::throw_errno("make bundle " + path_.string());
   try {
-    control_listener_ = sys::listen_unix(sys::open_directory(path_).get(), kControlSocketName,
-                                         kControlMode, kControlBacklog);
+    control_listener_ = sys::listen_unix(sys::open_directory(control_socket_.parent_path()).get(),
+                                         control_socket_.filename(), kControlMode, kControlBacklog);
   } catch (...) {
+    ::unlink(control_socket_.c_str());
     remove_bundle(path_);
     throw;
   }
@@ -67,10 +71,6 @@ bool Bundle::is_waiting(const std::filesystem::path& bundle) {
   return std::filesystem::exists(bundle / kWaiting);
 }
 
-std::filesystem::path Bundle::control_socket() const {
-  return path_ / kControlSocketName;
-}
-
 std::filesystem::path Bundle::pid_file() const {
   return path_ / kPidFile;
 }
@@ -82,10 +82,12 @@ std::filesystem::path Bundle::log_file() const {
 Bundle::Bundle(Bundle&& other) noexcept
     : id_(std::move(other.id_)),
       path_(std::exchange(other.path_, {})),
+      control_socket_(std::move(other.control_socket_)),
       control_listener_(std::move(other.control_listener_)) {}
 
 Bundle::~Bundle() {
   if (path_.empty()) return;
+  ::unlink(control_socket_.c_str());
   try {
     remove_bundle(path_);
   } catch (const std::exception&) {

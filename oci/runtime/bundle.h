@@ -13,16 +13,17 @@ namespace runtime {
 
 class Bundle {
  public:
-  // Makes `<parent>/<id>`, with the listening control socket in it. Throws std::system_error and
-  // leaves nothing.
-  Bundle(const std::filesystem::path& parent, std::string id);
+  // Makes `<parent>/<id>`, with the listening control socket in it, or in `sockets` if that is
+  // where all of them lie. Throws std::system_error and leaves nothing.
+  Bundle(const std::filesystem::path& parent, std::string id,
+         const std::filesystem::path& sockets = {});
   Bundle(Bundle&& other) noexcept;
   Bundle& operator=(Bundle&&) = delete;
   ~Bundle();
 
   const std::string& id() const noexcept { return id_; }
   const std::filesystem::path& path() const noexcept { return path_; }
-  std::filesystem::path control_socket() const;
+  const std::filesystem::path& control_socket() const noexcept { return control_socket_; }
   std::filesystem::path pid_file() const;
   std::filesystem::path log_file() const;
 
@@ -39,6 +40,7 @@ class Bundle {
  private:
   std::string id_;
   std::filesystem::path path_;  // empty once moved from
+  std::filesystem::path control_socket_;
   sys::UniqueFd control_listener_;
 };
 

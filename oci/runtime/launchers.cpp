@@ -12,11 +12,10 @@ constexpr const char* kUsualRuntime = "runc";
 }  // namespace
 
 Launchers::Launchers(sys::EventLoop& loop, const sys::Log& log, const sys::CgroupTree& cgroups,
-                     ConnectBroker& broker, const std::string& name,
-                     const std::filesystem::path& root, const std::filesystem::path& bundles)
+                     ConnectBroker& broker, const std::string& name, const Places& places)
     : default_name_(name),
-      oci_(loop, name == kNative ? kUsualRuntime : name, root, bundles, cgroups),
-      native_(loop, log, cgroups, broker, bundles) {
+      oci_(loop, name == kNative ? kUsualRuntime : name, places.root, places.bundles, cgroups),
+      native_(loop, log, cgroups, broker, places.bundles, places.sockets) {
   if (name == kNative) {
     native_.check();
   } else {

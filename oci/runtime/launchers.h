@@ -12,12 +12,16 @@ namespace runtime {
 
 class Launchers {
  public:
+  struct Places {
+    std::filesystem::path root;     // an OCI runtime's own, for its state
+    std::filesystem::path bundles;  // what is of a container
+    std::filesystem::path sockets;  // in memory, for the native launcher
+  };
+
   // `name` is "native", or the program of an OCI runtime, which is runc for who asks for another
-  // than native by default; its state lies in `root`, and what is of a container in `bundles`.
-  // Warns of known holes of that runtime.
+  // than native by default. Warns of known holes of that runtime.
   Launchers(sys::EventLoop& loop, const sys::Log& log, const sys::CgroupTree& cgroups,
-            ConnectBroker& broker, const std::string& name, const std::filesystem::path& root,
-            const std::filesystem::path& bundles);
+            ConnectBroker& broker, const std::string& name, const Places& places);
 
   const std::string& default_name() const noexcept { return default_name_; }
   // What a function is to remember of a launcher that it names, for another daemon's sake: "runc"

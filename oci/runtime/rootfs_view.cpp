@@ -77,6 +77,8 @@ RootfsViews::RootfsViews(sys::EventLoop& loop) : loop_(loop) {
   // Runtimes take no root whose path has a link in it.
   mount_points_ = std::filesystem::canonical(kDirectory);
   sys::mount_directory_of_mounts(mount_points_);
+  own_directory_ = mount_points_ / "own";
+  sys::make_directory(own_directory_, kPrivate);
   timer_ = loop_.after(kLookEvery, [this] { look_for_idle(); });
 }
 

@@ -89,6 +89,9 @@ class RootfsViews {
   // For the daemon's own eyes, and not for long.
   RootfsView::Mounted look_at(const image::Image& image);
 
+  // In that file system, which is in memory: for what nobody but us is to find by a path.
+  const std::filesystem::path& own_directory() const noexcept { return own_directory_; }
+
   // Whether `path` is hidden from this process once it has views.
   static bool hide(const std::filesystem::path& path);
 
@@ -103,6 +106,7 @@ class RootfsViews {
 
   sys::EventLoop& loop_;
   std::filesystem::path mount_points_;
+  std::filesystem::path own_directory_;
   sys::EventLoop::Timer timer_;
   std::atomic<std::uint64_t> next_ = 0;
   std::mutex mutex_;                // guards what follows, and every mounting and unmounting

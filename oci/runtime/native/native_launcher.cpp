@@ -147,12 +147,13 @@ void IdRanges::give_back(std::uint32_t range) {
 
 NativeLauncher::NativeLauncher(sys::EventLoop& loop, const sys::Log& log,
                                const sys::CgroupTree& cgroups, ConnectBroker& broker,
-                               std::filesystem::path bundles)
+                               std::filesystem::path bundles, std::filesystem::path sockets)
     : loop_(loop),
       log_(log),
       cgroups_(cgroups),
       broker_(broker),
       bundles_(std::move(bundles)),
+      sockets_(std::move(sockets)),
       filter_(compile_filter(handler_profile())) {}
 
 NativeLauncher::~NativeLauncher() {
@@ -227,8 +228,8 @@ std::shared_ptr<SlotLink> NativeLauncher::make_slot(const std::string& id,
     sys::MessagePair pair = sys::make_message_pair(kMaxMessage);
     std::vector<int> fds = {pair.theirs.get()};
     for (const sys::UniqueFd& fd : entrance.fds) fds.push_back(fd.get());
-    auto slot =
-        std::make_shared<SlotLink>(loop_, Bundle(bundles_, id), order.ids, std::move(pair.ours));
+    auto slot = std::make_shared<SlotLink>(loop_, Bundle(bundles_, id, sockets_), order.ids,
+                                           std::move(pair.ours));
     slot->set_limits(limits_);
     // From here on nothing may throw: what is ordered has its cgroup and its range until it is
     // gone.

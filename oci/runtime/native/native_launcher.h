@@ -44,7 +44,8 @@ class NativeLauncher : public Launcher {
  public:
   // The process is started with the first container.
   NativeLauncher(sys::EventLoop& loop, const sys::Log& log, const sys::CgroupTree& cgroups,
-                 ConnectBroker& broker, std::filesystem::path bundles);
+                 ConnectBroker& broker, std::filesystem::path bundles,
+                 std::filesystem::path sockets);
   ~NativeLauncher() override;
 
   // Throws sys::Refused(failed) if it can launch nothing here.
@@ -76,6 +77,7 @@ class NativeLauncher : public Launcher {
   const sys::CgroupTree& cgroups_;
   ConnectBroker& broker_;
   const std::filesystem::path bundles_;
+  const std::filesystem::path sockets_;
   const std::string filter_;
 
   sys::UniqueFd channel_;

@@ -32,6 +32,22 @@ TEST_CASE("a bundle whose directory exists already is refused and leaves that on
   CHECK(fs::exists(scratch.path() / "abc"));
 }
 
+TEST_CASE("the control sockets of all bundles may lie in a directory of theirs") {
+  const support::Scratch scratch;
+  const fs::path sockets = scratch.path() / "sockets";
+  fs::create_directory(sockets);
+  {
+    const runtime::Bundle bundle(scratch.path(), "abc", sockets);
+    CHECK(bundle.control_socket().parent_path() == sockets);
+    CHECK(fs::is_socket(bundle.control_socket()));
+    CHECK(fs::is_empty(bundle.path()));
+  }
+  CHECK(fs::is_empty(sockets));
+  fs::remove(sockets);
+  CHECK_THROWS_AS(runtime::Bundle(scratch.path(), "abc", sockets), std::system_error);
+  CHECK(fs::is_empty(scratch.path()));
+}
+
 TEST_CASE("a control socket may lie deeper than a socket address is long") {
   const support::Scratch scratch;
   const fs::path deep = scratch.path() / std::string(120, 'd');
