@@ -100,7 +100,7 @@ class HostOperator : public Operator {
   void release_images(const std::set<std::string>& digests);
   std::set<std::string> named_images() const;
   bool wait_until_drained(const std::string& name, const function::Limits& limits);
-  void restore_one(const function::History& recorded);
+  void restore_one(const function::History& recorded, const std::set<sys::Ipv4>& present);
   void release_orphans();
   void forget_strangers();
   FunctionStatus status_of(const Entry& entry) const;

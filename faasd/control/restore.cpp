@@ -8,10 +8,11 @@ namespace control {
 
 void HostOperator::restore() {
   const std::vector<function::History> histories = household_.store.load();
+  const std::set<sys::Ipv4> present = sys::present_addresses();
   for (const function::History& history : histories) {
     const function::Function& function = history.current;
     try {
-      restore_one(history);
+      restore_one(history, present);
     } catch (const std::exception& error) {
       household_.addresses.reserve(function.address);
       unrestored_[function.name] = history;
@@ -24,11 +25,12 @@ void HostOperator::restore() {
   forget_strangers();
 }
 
-void HostOperator::restore_one(const function::History& recorded) {
+void HostOperator::restore_one(const function::History& recorded,
+                               const std::set<sys::Ipv4>& present) {
   function::Function function = recorded.current;
   function.port = defaults_.port;  // the daemon's to choose, anew at each start
   std::shared_ptr<const image::Image> image = household_.images.open(function.image);
-  function::AddressLease lease = household_.addresses.lease(function.address);
+  function::AddressLease lease = household_.addresses.lease(function.address, present);
   const auto blueprint = make_blueprint(function, std::move(image));
   household_.dispatcher.install(blueprint, listen_for(function));
   entries_[function.name] = {blueprint, std::move(lease), recorded.previous};

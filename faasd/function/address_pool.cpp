@@ -76,13 +76,14 @@ AddressPool::AddressPool(const Subnet& subnet, std::filesystem::path journal)
 
 std::size_t AddressPool::remove_leftovers() {
   std::size_t removed = 0;
+  std::set<sys::Ipv4> labelled;
+  for (const sys::LoopbackAddress& present : sys::list_addresses()) {
+    if (present.label == kLabel) labelled.insert(present.address);
+  }
   for (const std::string& name : sys::list_directory(journal_)) {
     const std::optional<sys::Ipv4> address = sys::parse_ipv4(name);
-    if (address) {
-      for (const sys::LoopbackAddress& present : sys::list_addresses()) {
-        if (present.address != *address || present.label != kLabel) continue;
-        removed += sys::remove_loopback_address(*address) ? 1 : 0;
-      }
+    if (address && labelled.contains(*address)) {
+      removed += sys::remove_loopback_address(*address) ? 1 : 0;
     }
     sys::remove_tree(journal_ / name);
   }
@@ -99,10 +100,14 @@ AddressLease AddressPool::lease() {
                            " belongs to a function; remove "
                            "one with `faas rm`, or start faasd with a larger --subnet");
   }
-  return take(candidate);
+  return take(candidate, sys::present_addresses());
 }
 
 AddressLease AddressPool::lease(sys::Ipv4 address) {
+  return lease(address, sys::present_addresses());
+}
+
+AddressLease AddressPool::lease(sys::Ipv4 address, const std::set<sys::Ipv4>& present) {
   const std::lock_guard lock(mutex_);
   if (!subnet_.contains(address)) {
     throw sys::Refused(sys::Refusal::invalid, "outside_subnet",
@@ -113,7 +118,7 @@ AddressLease AddressPool::lease(sys::Ipv4 address) {
     throw sys::Refused(sys::Refusal::conflict, "address_taken",
                        address.to_string() + " belongs to another function");
   }
-  return take(address);
+  return take(address, present);
 }
 
 void AddressPool::reserve(sys::Ipv4 address) {
@@ -136,12 +141,12 @@ void AddressPool::unreserve(sys::Ipv4 address) {
   reserved_.erase(address);
 }
 
-AddressLease AddressPool::take(sys::Ipv4 address) {
+AddressLease AddressPool::take(sys::Ipv4 address, const std::set<sys::Ipv4>& present) {
   const std::filesystem::path entry = journal_ / address.to_string();
   sys::open_file(entry, O_WRONLY | O_CREAT, 0600);
   bool added = false;
   try {
-    added = sys::add_loopback_address(address, kLabel);
+    added = sys::add_loopback_address(address, kLabel, present);
   } catch (...) {
     ::unlink(entry.c_str());
     throw;

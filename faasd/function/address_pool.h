@@ -73,6 +73,8 @@ class AddressPool {
   AddressLease lease();
   // A certain one, as after a restart. Throws the same, and (invalid, "outside_subnet").
   AddressLease lease(sys::Ipv4 address);
+  // The same for one of very many, with what sys::present_addresses() said before the first.
+  AddressLease lease(sys::Ipv4 address, const std::set<sys::Ipv4>& present);
   // Keeps an address from being leased: it belongs to a function that could not be started.
   void reserve(sys::Ipv4 address);
   // For that function after all; throws as the others do, and it stays reserved.
@@ -81,7 +83,7 @@ class AddressPool {
 
  private:
   friend class AddressLease;
-  AddressLease take(sys::Ipv4 address);
+  AddressLease take(sys::Ipv4 address, const std::set<sys::Ipv4>& present);
   void give_back(sys::Ipv4 address) noexcept;
 
   Subnet subnet_;

@@ -97,12 +97,14 @@ std::optional<Ipv4> parse_ipv4(std::string_view text) {
 }
 
 bool add_loopback_address(Ipv4 address, const std::string& label) {
+  return add_loopback_address(address, label, present_addresses());
+}
+
+bool add_loopback_address(Ipv4 address, const std::string& label, const std::set<Ipv4>& present) {
   if (label.size() >= IFNAMSIZ) throw_errno(ENAMETOOLONG, "label " + label + " for an address");
   // The kernel refuses a second address only if its prefix is the same too, and looks at one
   // interface: 10.0.0.5/24 on eth0 would be shadowed without a word.
-  for (const LoopbackAddress& present : list_addresses()) {
-    if (present.address == address) return false;
-  }
+  if (present.contains(address)) return false;
   NetlinkRequest request = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, address);
   request.add(IFA_LABEL, label.c_str(), label.size() + 1);
   const int error = exchange(NETLINK_ROUTE, request, ignore_message);
@@ -136,6 +138,12 @@ std::vector<LoopbackAddress> list_addresses() {
     if (!interrupted) return addresses;
   }
   throw_errno(EAGAIN, "list the addresses of this host, which change all the time");
+}
+
+std::set<Ipv4> present_addresses() {
+  std::set<Ipv4> present;
+  for (const LoopbackAddress& entry : list_addresses()) present.insert(entry.address);
+  return present;
 }
 
 void bring_up_loopback() {

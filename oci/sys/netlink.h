@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,10 +34,14 @@ struct LoopbackAddress {
 // Adds address/32 to `lo` with that label ("lo:faas"). False if the address is already there,
 // whoever put it there.
 bool add_loopback_address(Ipv4 address, const std::string& label);
+// For one of very many: `present` are those of all interfaces, from a moment ago, so that they are
+// not listed again for each.
+bool add_loopback_address(Ipv4 address, const std::string& label, const std::set<Ipv4>& present);
 // False if it was not there.
 bool remove_loopback_address(Ipv4 address);
 // All addresses of all interfaces, with their labels.
 std::vector<LoopbackAddress> list_addresses();
+std::set<Ipv4> present_addresses();
 // Brings `lo` up, as a fresh network namespace needs; nothing if it is up.
 void bring_up_loopback();
 

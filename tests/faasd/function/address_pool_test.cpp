@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "oci/sys/error.h"
@@ -105,6 +106,24 @@ TEST_CASE("an address of somebody else is refused and stays") {
     CHECK(code_of([&] { pool.lease(); }) == "address_taken");
     CHECK(pool.remove_leftovers() == 0);
     CHECK(on_loopback("127.77.0.10"));
+  });
+}
+
+TEST_CASE("many addresses are leased with one look at the host's interfaces") {
+  in_own_network([] {
+    const support::Scratch scratch;
+    sys::add_loopback_address(*sys::parse_ipv4("127.77.0.11"), "lo");
+    function::AddressPool pool(function::Subnet("127.77.0.0/16"), scratch.path() / "journal");
+    const std::set<sys::Ipv4> present = sys::present_addresses();
+    const auto lease = [&](const char* address) {
+      return pool.lease(*sys::parse_ipv4(address), present);
+    };
+    const function::AddressLease first = lease("127.77.0.10");
+    CHECK(on_loopback("127.77.0.10"));
+    CHECK(code_of([&] { lease("127.77.0.10"); }) == "address_taken");  // ours, since the look
+    CHECK(code_of([&] { lease("127.77.0.11"); }) == "address_taken");
+    const function::AddressLease third = lease("127.77.0.12");
+    CHECK(on_loopback("127.77.0.12"));
   });
 }
 

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <system_error>
 #include <thread>
 
@@ -119,6 +120,19 @@ TEST_CASE("an address that is there already is not added, whatever its prefix an
     CHECK(with_address(ip("127.77.0.10")).front().label == "lo:other");
     // The kernel's own 127.0.0.1/8.
     CHECK_FALSE(sys::add_loopback_address(kLoopback, "lo:faas"));
+  });
+}
+
+TEST_CASE("an address is not added that was seen on an interface a moment ago") {
+  in_network_namespace([] {
+    sys::bring_up_loopback();
+    CHECK(sys::present_addresses() == std::set<Ipv4>{kLoopback});
+    const std::set<Ipv4> seen = {kLoopback, ip("127.77.0.10")};
+    CHECK_FALSE(sys::add_loopback_address(ip("127.77.0.10"), "lo:faas", seen));
+    CHECK(with_address(ip("127.77.0.10")).empty());
+    CHECK(sys::add_loopback_address(ip("127.77.0.11"), "lo:faas", seen));
+    // Nobody has looked since, but the kernel knows.
+    CHECK_FALSE(sys::add_loopback_address(ip("127.77.0.11"), "lo:faas", seen));
   });
 }
 
