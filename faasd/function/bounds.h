@@ -18,6 +18,12 @@ using std::chrono::seconds;
 inline constexpr std::uint32_t kMaxFunctions = runtime::kHostIdRanges;
 // Instances of all functions at once: at 128 pids each, far under the kernel's default pid_max.
 inline constexpr std::size_t kMaxInstances = 8'192;
+// Descriptors of the daemon that an instance holds: two pipes, its process, its filter's calls. Of
+// the default LimitNOFILE of 65,536 that leaves room for all there may be; with fewer, connections
+// wait.
+inline constexpr std::size_t kDescriptorsOfInstance = 4;
+// What else the daemon needs them for: itself, launches under way, deploys, callers.
+inline constexpr std::size_t kOtherDescriptors = 512;
 // Connections of all functions that wait: each is one descriptor and a queue entry.
 inline constexpr std::size_t kMaxQueued = 8'192;
 // Launches at once, per processor: a launch alternates between computing and waiting for the kernel

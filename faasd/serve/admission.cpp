@@ -7,25 +7,41 @@
 #include <thread>
 
 #include "faasd/function/bounds.h"
+#include "oci/sys/file.h"
 
 namespace serve {
+namespace {
+
+// Who were started without any left would be a 502, and takes other connections along.
+bool has_descriptors(const HostLoad& host, const HostBounds& bounds) {
+  const std::size_t instances = host.instances + host.parked + 1;
+  const std::size_t wanted =
+      instances * function::bounds::kDescriptorsOfInstance + host.queued + host.listening;
+  return wanted <= bounds.descriptors;
+}
+
+}  // namespace
 
 HostBounds default_host_bounds() {
   const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
   const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                       static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t files = sys::file_limit();
   return {processors * function::bounds::kLaunchesPerProcessor,
           function::bounds::kMaxInstances,
           function::bounds::kMaxQueued,
           processors,
           function::bounds::kMaxParked,
-          memory / function::bounds::kParkedShareOfMemory};
+          memory / function::bounds::kParkedShareOfMemory,
+          std::max(files / 2, files - std::min(files, function::bounds::kOtherDescriptors))};
 }
 
 bool may_start(const function::Limits& limits, const FunctionLoad& load, const HostLoad& host,
                const HostBounds& bounds) {
   const bool has_instance = load.parked > 0 || host.launching < bounds.launching;
-  return load.live < limits.concurrency && has_instance && host.instances < bounds.instances;
+  const bool has_descriptor = load.parked > 0 || has_descriptors(host, bounds);
+  return load.live < limits.concurrency && has_instance && has_descriptor &&
+         host.instances < bounds.instances;
 }
 
 Decision admit(const function::Limits& limits, const FunctionLoad& load, const HostLoad& host,

@@ -22,6 +22,8 @@ struct HostLoad {
   std::size_t launching = 0;
   std::size_t instances = 0;
   std::size_t queued = 0;
+  std::size_t parked = 0;
+  std::size_t listening = 0;  // functions
 };
 
 struct HostBounds {
@@ -31,9 +33,10 @@ struct HostBounds {
   std::size_t filling = 0;  // launches for pools
   std::size_t parked = 0;
   std::uint64_t parked_bytes = 0;
+  std::size_t descriptors = 0;  // for all of that
 };
 
-// function::bounds, for the number of processors of this host.
+// function::bounds, for the number of processors of this host and the daemon's limits.
 HostBounds default_host_bounds();
 
 enum class Decision { run, wait, refuse };

@@ -172,6 +172,13 @@ FunctionLoad Dispatcher::load_of(const Service& service) {
   return {service.live, service.queue.size(), parked};
 }
 
+HostLoad Dispatcher::host_load() const {
+  HostLoad load = host_;
+  load.parked = pooled_.instances;
+  load.listening = services_.size();
+  return load;
+}
+
 // One that was made for a call of its own cannot have been made before the call.
 FunctionLoad Dispatcher::load_for(const Service& service, const Client& client) {
   FunctionLoad load = load_of(service);
@@ -183,7 +190,7 @@ void Dispatcher::on_connection(const ServicePtr& service, Client client) {
   ++service->invocations;
   if (service->pool && !client.adapt) service->pool->arrived();
   const function::Limits& limits = service->blueprint->function.limits;
-  switch (admit(limits, load_for(*service, client), host_, bounds_)) {
+  switch (admit(limits, load_for(*service, client), host_load(), bounds_)) {
     case Decision::run:
       return start(service, std::move(client), microseconds(0));
     case Decision::wait:
@@ -242,7 +249,7 @@ void Dispatcher::start_waiting() {
     }
     turns_.push_back(service);
     const FunctionLoad load = load_for(*service, service->queue.front().client);
-    if (!may_start(service->blueprint->function.limits, load, host_, bounds_)) {
+    if (!may_start(service->blueprint->function.limits, load, host_load(), bounds_)) {
       ++unable;
       continue;
     }

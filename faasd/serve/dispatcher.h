@@ -135,6 +135,7 @@ class Dispatcher {
   void check_open() const;
   static FunctionLoad load_of(const Service& service);
   static FunctionLoad load_for(const Service& service, const Client& client);
+  HostLoad host_load() const;
   static void note_load(const Service& service);
 
   instance::Workshop workshop_;

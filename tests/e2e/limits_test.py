@@ -7,7 +7,7 @@ import resource
 import unittest
 
 import images
-from faasd_process import HELLO_TAR, FaasdTestCase, connect, curl
+from faasd_process import HELLO_TAR, FaasdTestCase, connect, curl, read_to_end
 
 
 class ALimit(FaasdTestCase):
@@ -47,6 +47,29 @@ class ALimit(FaasdTestCase):
         self.assertIn("open_files", refused.stderr)
         self.assertIn("LimitNOFILE", refused.stderr)
         self.assertEqual(json.loads(faasd.faas("list", "--json").stdout)["functions"], [])
+
+
+class TheDaemonsDescriptors(FaasdTestCase):
+    def test_bound_how_many_are_served_at_once_and_the_others_wait(self):
+        faasd = self.start(prefix=("prlimit", "--nofile=640"))
+        address = faasd.deploy("held", HELLO_TAR, "--concurrency", "200", "--open-files", "64",
+                               "--queue-timeout", "60s")
+        clients = []
+        for _ in range(100):  # half of the 640 are for them: four of each that is served
+            clients.append(connect(address))
+            self.addCleanup(clients[-1].close)
+        faasd.log.wait_until(lambda: sum(self.counts(faasd)) == 100, lambda: self.counts(faasd))
+        self.assertGreater(self.counts(faasd)[1], 0, "nobody waits")
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        for client in clients:
+            self.assertTrue(read_to_end(client).startswith(b"HTTP/1.1 200"))
+            client.close()
+
+    @staticmethod
+    def counts(faasd):
+        function = faasd.describe("held")
+        return function["live"], function["queued"]
 
 
 class TheProcessor(FaasdTestCase):

@@ -14,7 +14,7 @@ function::Limits limits(std::uint32_t concurrency, std::uint32_t queue) {
   return limits;
 }
 
-constexpr serve::HostBounds kBounds{4, 100, 50, 0, 0, 0};
+constexpr serve::HostBounds kBounds{4, 100, 50, 0, 0, 0, 1'000};
 
 }  // namespace
 
@@ -41,6 +41,17 @@ TEST_CASE("a connection runs, waits or is refused by the counts alone") {
        {4, 4, 10},
        Decision::wait},
       {"the host has all its instances", limits(200, 1), {100, 0}, {0, 100, 0}, Decision::wait},
+      {"the daemon has descriptors for one more",
+       limits(200, 1),
+       {0, 0},
+       {0, 99, 0, 150, 0},
+       Decision::run},
+      {"the daemon has too few descriptors",
+       limits(200, 1),
+       {0, 0},
+       {0, 99, 0, 150, 1},
+       Decision::wait},
+      {"… but one is parked", limits(200, 1), {0, 0, 1}, {0, 99, 0, 150, 1}, Decision::run},
       {"the host has all its waiting connections",
        limits(2, 99),
        {2, 50},
