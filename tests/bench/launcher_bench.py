@@ -1,8 +1,9 @@
 """What a fresh container costs a connection, by each way to make one, in the same minutes.
 
 The others: a server that is always there, fork and exec without any isolation, and bwrap for each
-connection, all three by peer.c; the bare `runc run` of request_bench.py. Ours: each launcher, cold
-and with parked instances. All take turns, connection by connection.
+connection, all three by peer.c; nsjail's own server; the bare `runc run` of request_bench.py, and
+`crun run` of the same. What is not installed is not here. Ours: each launcher, cold and with parked
+instances. All take turns, connection by connection.
 
 - latency: connect to the end of the reply, one connection right after the other, 20 ms and 100 ms
   apart;
@@ -11,6 +12,7 @@ and with parked instances. All take turns, connection by connection.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import socket
@@ -19,6 +21,7 @@ import subprocess
 import tempfile
 import time
 
+import images
 import machine
 from faasd_process import HELLO_TAR, Faasd, binary
 from request_bench import (CLIENTS, LONGER_THAN_THE_BENCH, ask, bare_workers, in_threads, ms,
@@ -26,6 +29,12 @@ from request_bench import (CLIENTS, LONGER_THAN_THE_BENCH, ask, bare_workers, in
 
 PAUSES_MS = (0, 20, 100)
 PARKED = 8
+SLOTS = 8  # that are kept ready: kFreeSlots of oci/runtime/native/native_launcher.cpp
+# No slot has such an id: see ours().
+HIGH_USER = "70000"
+NO_SLOT = "faasd native, no slot"
+OTHERS = ("always on", "fork and exec", "bwrap", "nsjail")
+NOT_HERE = "not here"
 
 
 class Sizes:
@@ -52,11 +61,27 @@ def peer(*command):
 
 
 @contextlib.contextmanager
-def ways(daemon):
-    """{name: how to ask it once}."""
+def nsjail(jail):
+    """Its listen mode: a jail for each connection, of which a descriptor is 0 there."""
+    with socket.create_server(("127.0.0.1", 0)) as claim:
+        port = claim.getsockname()[1]
+    process = subprocess.Popen(["nsjail", "-Ml", "--bindhost", "127.0.0.1", "--port", str(port),
+                                "--really_quiet", "--chroot", jail, "--", "/peer", "answer"])
+    try:
+        while process.poll() is None:
+            with contextlib.suppress(ConnectionRefusedError):
+                ask("127.0.0.1", port)
+                break
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def others_ports():
+    """{name: the port of 127.0.0.1 where it is} of those that are not faasd, and that are here."""
     with contextlib.ExitStack() as stack:
-        keeper = daemon.deploy("keeper", HELLO_TAR, "--timeout", LONGER_THAN_THE_BENCH)
-        worker, = stack.enter_context(bare_workers(daemon, keeper, 1))
         jail = stack.enter_context(tempfile.TemporaryDirectory(prefix="b-"))
         shutil.copy(binary("peer"), os.path.join(jail, "peer"))
         for name in ("proc", "dev", "tmp"):
@@ -67,28 +92,64 @@ def ways(daemon):
             ports["bwrap"] = stack.enter_context(peer(
                 "bwrap", "--ro-bind", jail, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs",
                 "/tmp", "--unshare-all", "--die-with-parent", "/peer", "answer"))
-        found = {name: lambda port=port: ask("127.0.0.1", port) for name, port in ports.items()}
-        for launcher in ("runc", "native"):
-            for warm in (0, PARKED):
-                name = f"faasd {launcher}{', warm' if warm else ''}"
-                address = daemon.deploy(name.translate(str.maketrans(" ", "-", ",")), HELLO_TAR,
-                                        "--launcher", launcher, "--warm", str(warm),
-                                        "--queue-timeout", "120s")
-                found[name] = lambda address=address: ask(address)
-        found["runc run"] = lambda: worker.ask()[1]
+        if shutil.which("nsjail"):
+            ports["nsjail"] = stack.enter_context(nsjail(jail))
+        yield ports
+
+
+def ours():
+    """{name: (archive, launcher, more options)}. A slot has 65,536 ids: for an image whose user has
+    a higher number none that is ready serves, and each of its containers is made from nothing; of
+    its user namespace, too, which is there for others."""
+    return {
+        "faasd runc": (HELLO_TAR, "runc"),
+        "faasd native": (HELLO_TAR, "native"),
+        NO_SLOT: (images.hello(User=HIGH_USER), "native"),
+        "faasd runc, warm": (HELLO_TAR, "runc", "--warm", str(PARKED)),
+        "faasd native, warm": (HELLO_TAR, "native", "--warm", str(PARKED)),
+    }
+
+
+@contextlib.contextmanager
+def ways(daemon):
+    """{name: how to ask it once}; None for what is not here."""
+    with contextlib.ExitStack() as stack:
+        keeper = daemon.deploy("keeper", HELLO_TAR, "--timeout", LONGER_THAN_THE_BENCH)
+        runc, crun = stack.enter_context(bare_workers(daemon, keeper, "runc", "crun"))
+        ports = stack.enter_context(others_ports())
+        found = {name: functools.partial(ask, "127.0.0.1", ports[name]) if name in ports else None
+                 for name in OTHERS}
+        for name, (archive, *options) in ours().items():
+            address = daemon.deploy(name.translate(str.maketrans(" ", "-", ",")), archive,
+                                    "--queue-timeout", "120s", "--launcher", *options)
+            found[name] = functools.partial(ask, address)
+            if name == NO_SLOT:  # before there is a pool, which takes some
+                check_takes_no_slot(daemon, found[name])
+        found["runc run"] = lambda: runc.ask()[1]
+        found["crun run"] = (lambda: crun.ask()[1]) if crun.is_here() else None
         yield found
 
 
+def check_takes_no_slot(daemon, one):
+    """That it is what it is called."""
+    one()
+    daemon.log.wait_until(lambda: len(daemon.launcher_processes()) == SLOTS + 1, "no slots")
+    before = set(daemon.launcher_processes())
+    one()
+    if not before <= set(daemon.launcher_processes()):
+        raise RuntimeError("a slot was ready for it")
+
+
 def measure_latency(found, sizes, pause_ms):
-    taken = {name: [] for name in found}
+    taken = {name: [] for name, one in found.items() if one}
     for turn in range(sizes.rounds[pause_ms] + 3):
-        for name, one in found.items():
+        for name in taken:
             time.sleep(pause_ms / 1000)
-            seconds = one()
+            seconds = found[name]()
             if turn >= 3:  # the first ones fill caches
                 taken[name].append(seconds)
-    return {name: {"p50_ms": ms(seconds), "p99_ms": p99_ms(seconds)}
-            for name, seconds in taken.items()}
+    return {name: {"p50_ms": ms(taken[name]), "p99_ms": p99_ms(taken[name])}
+            if name in taken else NOT_HERE for name in found}
 
 
 def processor_s():
@@ -100,7 +161,8 @@ def processor_s():
 
 
 def measure_throughput(found, sizes):
-    rates = {name: [] for name in found if name != "runc run"}  # which is one bundle
+    one_bundle = ("runc run", "crun run")
+    rates = {name: [] for name, one in found.items() if one and name not in one_bundle}
     work = {name: [] for name in rates}
     for _ in range(sizes.throughput_rounds):
         for name, rate in rates.items():
@@ -133,14 +195,18 @@ def ratios(latency, throughput):
     hot, apart = latency["0 ms apart"], latency["20 ms apart"]
 
     def of(row, one, other):
-        return round(row[one]["p50_ms"] / row[other]["p50_ms"], 3) if other in row else None
+        return (None if NOT_HERE in (row[one], row[other])
+                else round(row[one]["p50_ms"] / row[other]["p50_ms"], 3))
     return {
         "native_against_runc_run": of(apart, "faasd native", "runc run"),
         "native_against_fork_and_exec_hot": of(hot, "faasd native", "fork and exec"),
         "native_against_fork_and_exec_20_ms": of(apart, "faasd native", "fork and exec"),
         "native_against_fork_and_exec_100_ms": of(latency["100 ms apart"], "faasd native",
                                                   "fork and exec"),
+        "native_no_slot_against_fork_and_exec_hot": of(hot, NO_SLOT, "fork and exec"),
+        "native_no_slot_against_bwrap_hot": of(hot, NO_SLOT, "bwrap"),
         "native_against_bwrap": of(apart, "faasd native", "bwrap"),
+        "native_against_nsjail": of(apart, "faasd native", "nsjail"),
         "warm_against_always_on": of(apart, "faasd native, warm", "always on"),
         "native_a_second_against_runc": round(throughput["faasd native"]["per_second"] /
                                               throughput["faasd runc"]["per_second"], 1),

@@ -10,11 +10,9 @@ import threading
 import time
 
 import images
-import machine
+import residue
 from faasd_process import Faasd, connect
 from request_bench import CLIENTS, REQUEST, ask, in_threads, ms, p99_ms
-
-MIB = 1 << 20
 
 BOMBS = {"forks": ("keep", "forking"), "memory": ("keep", "allocating"), "cpu": ("spin", "4"),
          "disk": ("keep", "filling")}
@@ -28,13 +26,6 @@ HOSTILE = (
     ("hoard", "files"), ("hoard", "pipes"), ("hoard", "sockets"), ("rewrite",),
 )
 HOSTILE_OPTIONS = ("--timeout", "2s", "--memory", "64M")
-
-# What the daemon may have grown by and still be where it was: what its allocator keeps of 8,192
-# connections at once is several times that.
-RESIDENT_ROOM = 8 * MIB
-# How long the kernel may take to let go of cgroups that are removed. One for each image may stay:
-# who is the first to read its files has them on its account, as long as they are cached.
-LET_GO_S = 60
 
 
 class Sizes:
@@ -109,28 +100,6 @@ def measure_neighbours(faasd, sizes):
     }
 
 
-def _held(faasd):
-    """What the daemon holds, and what the kernel does for it."""
-    footprint = faasd.footprint()
-    held = {kind: amount if isinstance(amount, int) else len(amount)
-            for kind, amount in footprint.items()}
-    return {**held, "dying cgroups": max(machine.dying_cgroups().values(), default=0),
-            "resident": machine.resident_bytes(faasd.process.pid)}
-
-
-def _wait_until_given_back(faasd, before):
-    try:
-        faasd.log.wait_until(
-            lambda: _held(faasd)["dying cgroups"] <= before["dying cgroups"], "", LET_GO_S)
-    except AssertionError:
-        pass  # the figures say it
-
-
-def _left(before, after, room):
-    return [f"{kind}: {before[kind]}, then {after[kind]}" for kind in before
-            if after[kind] > before[kind] + room.get(kind, 0)]
-
-
 def measure_hostile(faasd, sizes):
     good = faasd.deploy("good")
     bad = [faasd.deploy(f"hostile{number}", images.misbehave(*words), *HOSTILE_OPTIONS)
@@ -152,22 +121,19 @@ def measure_hostile(faasd, sizes):
         in_threads(CLIENTS, lambda client: [one(n) for n in range(client, count, CLIENTS)])
     some(max(sizes.warm_up, 10 * len(bad)))  # each of them once, too
     faasd.idle_footprint()
-    before = _held(faasd)
+    before = residue.held(faasd)
     started = time.monotonic()
     some(sizes.invocations)
     taken = time.monotonic() - started
     faasd.idle_footprint()
-    _wait_until_given_back(faasd, before)
-    after = _held(faasd)
+    residue.wait_until_given_back(faasd, before)
+    after = residue.held(faasd)
     figures = {"invocations": sizes.invocations, "hostile": sizes.invocations // 10,
                "kinds": len(bad), "clients": CLIENTS,
                "per_second": round(sizes.invocations / taken)}
-    for kind in before:
-        unit = MIB if kind == "resident" else 1
-        figures[kind] = f"{before[kind] / unit:.4g}, then {after[kind] / unit:.4g}"
+    figures.update(residue.told(before, after))
     return {**figures, "failed": len(failures), "failures": failures[:5],
-            "left": _left(before, after, {"resident": RESIDENT_ROOM,
-                                          "dying cgroups": len(bad) + 1})}
+            "left": residue.left(before, after, dying=len(bad) + 1)}
 
 
 def measure(sizes):

@@ -25,6 +25,7 @@ import machine
 from faasd_process import HELLO_TAR, PATH, PATIENCE_S, Faasd, connect, read_to_end
 
 CLIENTS = 8
+CLONE_NEWNS, MNT_DETACH = 0x20000, 2
 REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 
 
@@ -61,10 +62,23 @@ def enter_mounts_of(pid):
         raise OSError(ctypes.get_errno(), "setns")
 
 
-class BareRunc:
-    """One worker's bundle: faasd's own config.json, with our control socket in it."""
+def hide_second_cgroups():
+    """For a child, after that: crun refuses a host with cgroups v1 that has some of v2 as well."""
+    roots = [root for root in machine.cgroup_roots() if root.endswith("/unified")]
+    libc = ctypes.CDLL(None, use_errno=True)
+    if roots and libc.unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    for root in roots:
+        if libc.umount2(os.fsencode(root), MNT_DETACH) != 0:
+            raise OSError(ctypes.get_errno(), "umount2", root)
 
-    def __init__(self, config, directory, name, faasd):
+
+class BareRunc:
+    """`runc run`, or that of another OCI runtime: one worker's bundle, which is faasd's own
+    config.json with our control socket in it."""
+
+    def __init__(self, config, directory, name, faasd, program="runc"):
+        self._program = program
         self._daemon = faasd.process.pid
         self.name = f"faasd-bench-{os.getpid()}-{name}"
         self.root = os.path.join(directory, "root")
@@ -86,14 +100,22 @@ class BareRunc:
         with open(os.path.join(self.bundle, "config.json"), "w", encoding="utf-8") as file:
             json.dump(config, file)
 
+    def is_here(self):
+        return shutil.which(self._program, path=PATH) is not None
+
+    def _enter(self):
+        enter_mounts_of(self._daemon)
+        if self._program == "crun":
+            hide_second_cgroups()
+
     def ask(self):
         """(seconds to the end of the reply, seconds to the exit of `runc run`)."""
         started = time.perf_counter()
         with connect(*self.listener.getsockname(), 120) as client:
             process = subprocess.Popen(
-                ["runc", "--root", self.root, "run", "--bundle", self.bundle, self.name],
+                [self._program, "--root", self.root, "run", "--bundle", self.bundle, self.name],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                env={"PATH": PATH}, preexec_fn=lambda: enter_mounts_of(self._daemon))
+                env={"PATH": PATH}, preexec_fn=self._enter)
             accepted, _ = self.listener.accept()
             with accepted:
                 self._hand_over(accepted, process)
@@ -103,7 +125,8 @@ class BareRunc:
         error = process.communicate()[1]
         exited = time.perf_counter() - started
         if process.returncode != 0 or not reply.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(f"runc run: {process.returncode} {error!r} {reply[:200]!r}")
+            raise RuntimeError(
+                f"{self._program} run: {process.returncode} {error!r} {reply[:200]!r}")
         return replied, exited
 
     def _hand_over(self, accepted, process):
@@ -111,7 +134,7 @@ class BareRunc:
             handler, _ = self.control.accept()
         except TimeoutError:
             process.kill()
-            raise RuntimeError(f"runc run: {process.communicate()[1]!r}") from None
+            raise RuntimeError(f"{self._program} run: {process.communicate()[1]!r}") from None
         with handler:
             handler.sendmsg([b"SOCKET"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                                            array.array("i", [accepted.fileno()]))])
@@ -142,10 +165,11 @@ def lasting_configs(faasd, address, count):
 
 
 @contextlib.contextmanager
-def bare_workers(faasd, address, count):
-    with lasting_configs(faasd, address, count) as configs:
+def bare_workers(faasd, address, *programs):
+    """One that starts each of these OCI runtimes."""
+    with lasting_configs(faasd, address, len(programs)) as configs:
         directory = tempfile.mkdtemp(prefix="b-")
-        workers = [BareRunc(config, directory, f"w{number}", faasd)
+        workers = [BareRunc(config, directory, f"w{number}", faasd, programs[number])
                    for number, config in enumerate(configs)]
         try:
             yield workers
@@ -264,7 +288,7 @@ def measure(sizes):
     faasd = Faasd()
     try:
         address = faasd.deploy("hello", HELLO_TAR, "--timeout", LONGER_THAN_THE_BENCH)
-        with bare_workers(faasd, address, os.cpu_count() or 1) as workers:
+        with bare_workers(faasd, address, *["runc"] * (os.cpu_count() or 1)) as workers:
             result["latency"] = measure_latency(address, workers[0], sizes)
             result["throughput"] = measure_throughput(address, workers, sizes)
         result["endurance"] = measure_endurance(faasd, address, sizes)

@@ -42,13 +42,13 @@ echo mounted; exec cat
 
 
 class Subnet:
-    """127.N.0.0/24, ours for as long as this process lives.
+    """127.N.0.0/24, or a /16 for more functions, ours for as long as this process lives.
 
     The claim is a Unix socket with an abstract name: the kernel lets one process have it and drops
     it with the process.
     """
 
-    def __init__(self):
+    def __init__(self, bits=24):
         in_use = {address for address, _ in machine.ipv4_addresses()}
         for step in range(173):
             octet = 78 + (os.getpid() + step) % 173
@@ -60,8 +60,8 @@ class Subnet:
             except OSError:
                 self._claim.close()
                 continue
-            self.prefix = f"127.{octet}.0."
-            self.cidr = f"127.{octet}.0.0/24"
+            self.prefix = f"127.{octet}." + ("" if bits == 16 else "0.")
+            self.cidr = f"127.{octet}.0.0/{bits}"
             return
         raise RuntimeError("no free 127.N.0.0/24 for a test")
 

@@ -68,6 +68,15 @@ def command_of(pid):
         return "(gone)"
 
 
+def is_zombie(pid):
+    """Whether it has ended and nobody has asked yet how."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
+
+
 def program_of(pid):
     """The name of the file that a process executes; empty if it has ended."""
     try:
