@@ -281,6 +281,7 @@ def vm_tier(totals):
 
 def bench_tier(totals):
     _needs_build(totals)
+    unittests(totals, glob.glob(os.path.join(ROOT, "tests/bench/*_test.py")), 60)
     done = Command([sys.executable, "tests/bench/run", "--quick"], timeout_s=600)
     print(done.output, flush=True)
     totals.check("the benchmark runs, no request fails, nothing is left", done.problem())
