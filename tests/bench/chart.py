@@ -118,7 +118,7 @@ def bars(title, subtitle, unit, rows, scale=Linear):
 
 def lines(title, subtitle, unit, series, seconds):
     """{name: ([(second, value)], whether it is ours, whether it is dashed)}"""
-    left, right, bottom = 64, 24, TOP + PLOT_HEIGHT
+    left, right, bottom = 76, 24, TOP + PLOT_HEIGHT
     scale = Logarithmic([value for points, _, _ in series.values() for _, value in points])
     width = WIDTH - left - right
     parts = []
