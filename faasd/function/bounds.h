@@ -36,6 +36,12 @@ inline constexpr std::uint32_t kMaxWarm = 256;
 // … all functions together, and what they may take of the host's memory: the 1/nth of it.
 inline constexpr std::size_t kMaxParked = 1'024;
 inline constexpr std::uint64_t kParkedShareOfMemory = 8;
+// And a sixteenth for snapshots: some hundred interpreters on a small host.
+inline constexpr std::uint64_t kSnapshotShareOfMemory = 16;
+// An instance that nobody waits for is to ask for its connection, or to have made its snapshot, in
+// that time, or sooner where its function has less: launches ahead are few at once, and one that
+// hangs is not to keep all others from theirs.
+inline constexpr seconds kWarmUp{30};
 // How often parked instances are looked at: whether they are still wanted, and what they take.
 inline constexpr milliseconds kPoolLook{1'000};
 // After a launch for a pool that came to nothing, and doubled with each in a row, up to …

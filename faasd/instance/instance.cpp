@@ -88,6 +88,14 @@ Output::Listener Instance::listener(Stream stream) const {
 }
 
 void Instance::begin_time() {
+  const bool ahead = start_ == Start::warm && client_name_.inode == 0;
+  if (ahead && blueprint_->timeout > function::bounds::kWarmUp) {
+    deadline_ = workshop_.loop.after(function::bounds::kWarmUp, [this] {
+      kill(Outcome::timeout, "it was not ready for a connection after " +
+                                 std::to_string(function::bounds::kWarmUp.count()) + " s");
+    });
+    return;
+  }
   deadline_ = workshop_.loop.after(blueprint_->timeout,
                                    [this] { kill(Outcome::timeout, over_time(*blueprint_)); });
   end_of_youth_ = workshop_.loop.after(kYouth, [this] { workshop_.cgroups.yield_processor(id_); });

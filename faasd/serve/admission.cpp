@@ -33,6 +33,7 @@ HostBounds default_host_bounds() {
           processors,
           function::bounds::kMaxParked,
           memory / function::bounds::kParkedShareOfMemory,
+          memory / function::bounds::kSnapshotShareOfMemory,
           std::max(files / 2, files - std::min(files, function::bounds::kOtherDescriptors))};
 }
 

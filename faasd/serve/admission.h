@@ -33,6 +33,7 @@ struct HostBounds {
   std::size_t filling = 0;  // launches for pools
   std::size_t parked = 0;
   std::uint64_t parked_bytes = 0;
+  std::uint64_t snapshot_bytes = 0;
   std::size_t descriptors = 0;  // for all of that
 };
 

@@ -297,6 +297,7 @@ void Dispatcher::start(const ServicePtr& service, Client client, microseconds qu
     receipt.instance = id;
     receipt.launcher = launcher.name();
     receipt.outcome = instance::Outcome::launch_failed;
+    receipt.branched = !client.adapt && beginning_of(*service)->container.snapshot;
     receipt.reason = error.what();
     receipt.summary =
         "its container could not be started; `faas receipts " + receipt.function + "` says why";
@@ -353,6 +354,7 @@ instance::Instance::Callbacks Dispatcher::callbacks_for(const ServicePtr& servic
 
 void Dispatcher::on_ended(const ServicePtr& service, const sys::Connection& connection,
                           Client client, instance::Receipt receipt) {
+  if (receipt.branched && receipt.served) service->branched_of->proved();
   if (!client.socket && client.caller) return record(*service, client, std::move(receipt));
   if (!client.socket) {
     return traffic_.settle(connection,
@@ -365,7 +367,8 @@ void Dispatcher::on_ended(const ServicePtr& service, const sys::Connection& conn
   // It was parked, and no more when the connection came: then this is as if it had not been there.
   const bool lost = receipt.outcome == instance::Outcome::launch_failed ||
                     receipt.outcome == instance::Outcome::oom;
-  if (lost) on_loss(*service, receipt);
+  const bool hung = receipt.outcome == instance::Outcome::timeout && !receipt.served;
+  if (lost || hung) on_loss(*service, receipt);
   if ((receipt.warm || receipt.branched) && lost) {
     workshop_.log.warn(receipt.warm ? "parked_instance_lost" : "branch_lost",
                        {{"function", receipt.function},

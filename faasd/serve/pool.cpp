@@ -63,7 +63,12 @@ bool Pool::is_short() const {
 }
 
 void Pool::add() {
-  const std::string id = blueprint_->launcher->next_id(blueprint_->container.ids);
+  std::string id;
+  try {
+    id = blueprint_->launcher->next_id(blueprint_->container.ids);
+  } catch (const std::exception& error) {
+    return pause_after(error.what());
+  }
   Instance::Callbacks callbacks;
   callbacks.launched = [this] {
     --launching_;

@@ -50,20 +50,26 @@ void Dispatcher::want_template(const ServicePtr& service) {
 void Dispatcher::on_template_change(const ServicePtr& service) {
   if (service->pool) service->pool->begin_with(beginning_of(*service));
   drop_large_snapshots();
+  // The version that it was made of may have been replaced meanwhile.
+  if (service->branched_of->is_wanted()) look_for_short(service);
   workshop_.loop.post([this, service] { check_drained(service); });
 }
 
-// Who has much goes first, or one function could leave no room for all others.
+// Who has much goes first, or one function could leave no room for all others. What instances still
+// have of it goes with them.
 void Dispatcher::drop_large_snapshots() {
-  while (pooled_.memory_bytes > bounds_.parked_bytes) {
+  std::uint64_t over =
+      pooled_.snapshot_bytes - std::min(pooled_.snapshot_bytes, bounds_.snapshot_bytes);
+  while (over > 0) {
     const Service* largest = nullptr;
     for (const auto& [name, service] : services_) {
       if (!service->branched_of || service->branched_of->memory_bytes() == 0) continue;
       if (!largest || service->branched_of->memory_bytes() > largest->branched_of->memory_bytes())
         largest = service.get();
     }
-    if (!largest) return;  // it is parked instances, at which `look_at_pools` looks
-    give_up_template(*largest, "snapshots and parked instances take too much of the host's memory");
+    if (!largest) return;
+    over -= std::min(over, largest->branched_of->memory_bytes());
+    give_up_template(*largest, "snapshots take too much of the host's memory");
   }
 }
 
@@ -116,15 +122,16 @@ void Dispatcher::refill() {
 
 // False if it wants nothing now, or there is no room for it.
 bool Dispatcher::add_to(const Service& service) {
-  const std::uint64_t one = service.pool ? service.pool->memory_of_one() : 0;
-  if (pooled_.instances >= bounds_.parked || pooled_.memory_bytes + one > bounds_.parked_bytes) {
-    return false;
-  }
-  if (service.branched_of && service.branched_of->is_wanted()) {
+  if (pooled_.instances >= bounds_.parked) return false;
+  if (service.branched_of && service.branched_of->is_wanted() &&
+      pooled_.snapshot_bytes < bounds_.snapshot_bytes) {
     service.branched_of->make();
     return true;
   }
-  if (!service.pool || !service.pool->is_short()) return false;
+  if (!service.pool || !service.pool->is_short() ||
+      pooled_.memory_bytes + service.pool->memory_of_one() > bounds_.parked_bytes) {
+    return false;
+  }
   service.pool->add();
   return true;
 }

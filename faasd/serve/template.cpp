@@ -63,7 +63,6 @@ void Template::close() {
 
 void Template::drop() {
   branch_.reset();
-  totals_.memory_bytes -= memory_bytes_;
   memory_bytes_ = 0;
 }
 
@@ -75,7 +74,6 @@ void Template::make() {
   wanted_ = false;
   ended_badly_.clear();
   made_of_ = blueprint_;
-  const std::string id = made_of_->launcher->next_id(made_of_->container.ids);
   Instance::Callbacks callbacks;
   callbacks.launched = [this] { --totals_.launching; };
   callbacks.parked = [this] { take_snapshot(); };
@@ -84,7 +82,8 @@ void Template::make() {
   };
   callbacks.gone = [this] { on_gone(); };
   try {
-    file_ = std::make_shared<runtime::Snapshot>(sys::find_own_program(kFreezer));
+    const std::string id = made_of_->launcher->next_id(made_of_->container.ids);
+    file_ = std::make_unique<runtime::Snapshot>(sys::find_own_program(kFreezer));
     instance_ = std::make_unique<Instance>(workshop_, made_of_, book_, id, instance::Start::warm,
                                            std::move(callbacks));
   } catch (const std::exception& error) {
@@ -125,13 +124,18 @@ void Template::on_gone() {
 
 void Template::begin_branches() {
   auto branch = std::make_shared<instance::Blueprint>(*blueprint_);
-  branch->container.snapshot = file_;
   branch->container.executor = sys::find_own_program(kRestorer);
   branch->container.args.front() = runtime::kExecutor;
-  memory_bytes_ = file_->memory_bytes();
-  totals_.memory_bytes += memory_bytes_;
+  const std::uint64_t bytes = file_->memory_bytes();
+  totals_.snapshot_bytes += bytes;
+  // Containers that began with it may be the last who have it.
+  const auto forget = [bytes, &totals = totals_](const runtime::Snapshot* last) {
+    totals.snapshot_bytes -= bytes;
+    delete last;
+  };
+  branch->container.snapshot = std::shared_ptr<const runtime::Snapshot>(file_.release(), forget);
   branch_ = std::move(branch);
-  pause_.forget();
+  memory_bytes_ = bytes;
   failure_.clear();
   workshop_.log.info("snapshot_ready",
                      {{"function", blueprint_->function.name}, {"bytes", memory_bytes_}});

@@ -41,10 +41,12 @@ class Template {
   bool is_wanted() const;
   // Begins. Throws nothing: what comes of a failure is a pause.
   void make();
+  // A container that began with it has taken its connection: it is good.
+  void proved() { pause_.forget(); }
   // It is of no use; until the next one is made, containers begin with their program.
   void give_up(const std::string& reason);
 
-  // Of the snapshot.
+  // Of the snapshot; 0 if there is none.
   std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }
   // For people: "ready, 9.8 MiB", or why there is none.
   std::string describe() const;
@@ -69,7 +71,7 @@ class Template {
   // While it is made.
   std::unique_ptr<instance::Instance> instance_;
   std::shared_ptr<const instance::Blueprint> made_of_;
-  std::shared_ptr<runtime::Snapshot> file_;
+  std::unique_ptr<runtime::Snapshot> file_;
   std::string ended_badly_;
 
   std::shared_ptr<const instance::Blueprint> branch_;

@@ -3,6 +3,7 @@
 #include "handlers/branch/freezing.h"
 
 #define MAX_STACK (8UL << 20)
+#define STACK_GAP (256 * PAGE) /* as the kernel leaves between a stack and what is below it */
 
 /* What a page of a private mapping is, proc_pid_pagemap(5). */
 #define PRESENT (1ULL << 63)
@@ -17,6 +18,7 @@ struct mapping {
   uint64_t inode;
   uint8_t prot;
   int shared;
+  int wiped;
   const char* name; /* in the line */
 };
 
@@ -134,6 +136,7 @@ static int take_stack(struct work* work, const struct mapping* mapping) {
   struct mapping room = *mapping;
   room.end = used.start;
   room.start = mapping->end - MAX_STACK;
+  if (room.start < work->last_end + STACK_GAP) room.start = work->last_end + STACK_GAP;
   if (room.start < room.end && new_area(work, &room) == 0) return -1;
   struct snapshot_area* area = new_area(work, &used);
   if (area == 0) return -1;
@@ -144,6 +147,10 @@ static int take_stack(struct work* work, const struct mapping* mapping) {
 static int take_private(struct work* work, int pagemap, const struct mapping* mapping) {
   struct snapshot_area* area = new_area(work, mapping);
   if (area == 0) return -1;
+  if (mapping->wiped) {
+    area->kind = SNAPSHOT_WIPED;
+    return 0;
+  }
   const int touched = own_pages(work, pagemap, area, 0);
   if (touched < 0) return -1;
   if (mapping->inode == 0) {
@@ -184,18 +191,37 @@ static int take(struct work* work, int pagemap, const struct mapping* mapping) {
   return area == 0 ? -1 : take_file(work, mapping, area);
 }
 
+/* "VmFlags: rd wr mr …": whether no copy of the process is to have what is in it. Random numbers to
+ * come are kept in such memory, by the C library and others. */
+static int is_wiped(const char* flags) {
+  for (; *flags != '\0'; ++flags) {
+    if (begins_with(flags, " wf") || begins_with(flags, " dp")) return 1;
+  }
+  return 0;
+}
+
+/* smaps: a line for each mapping, more about it, "VmFlags:" at last. */
 int write_memory(struct work* work) {
   const int pagemap = open_proc("/proc/self/pagemap", 0);
   if (pagemap < 0) return refuse_number(work, "/proc/self/pagemap: error ", pagemap, "");
-  work->reader.fd = open_proc("/proc/self/maps", 0);
-  if (work->reader.fd < 0)
-    return refuse_number(work, "/proc/self/maps: error ", work->reader.fd, "");
+  work->reader.fd = open_proc("/proc/self/smaps", 0);
+  if (work->reader.fd < 0) {
+    return refuse_number(work, "/proc/self/smaps: error ", work->reader.fd, "");
+  }
   work->reader.at = work->reader.end = 0;
   int result = 0;
-  struct mapping mapping;
+  struct mapping mapping = {0};
   while (result == 0 && read_line(&work->reader, work->line)) {
     parse(work->line, &mapping);
-    result = take(work, pagemap, &mapping);
+    do {
+      if (!read_line(&work->reader, work->more)) {
+        result = refuse(work, "/proc/self/smaps ends too early", "");
+        break;
+      }
+    } while (!begins_with(work->more, "VmFlags:"));
+    mapping.wiped = is_wiped(work->more);
+    if (result == 0) result = take(work, pagemap, &mapping);
+    work->last_end = mapping.end;
   }
   kernel1(SYS_close, work->reader.fd);
   kernel1(SYS_close, pagemap);

@@ -7,7 +7,7 @@
 #include "handlers/branch/snapshot.h"
 
 #define PAGE 4096UL
-#define LINE 4608   /* of /proc/self/maps: a path of 4096, and what is before it */
+#define LINE 4608   /* of /proc/self/smaps: a path of 4096, and what is before it */
 #define ENTRIES 512 /* of /proc/self/pagemap at once */
 
 struct reader {
@@ -20,7 +20,9 @@ struct reader {
 struct work {
   struct snapshot snapshot;
   struct reader reader;
-  char line[LINE];
+  char line[LINE];   /* of a mapping */
+  char more[LINE];   /* what follows it */
+  uint64_t last_end; /* of the mapping before */
   uint64_t entries[ENTRIES];
   uint64_t root_device;
   uint64_t next_offset; /* where the snapshot has room */

@@ -52,8 +52,11 @@ static void map_areas(const struct snapshot* snapshot) {
   uint32_t name = 0;
   for (uint32_t i = 0; i < snapshot->area_count && i < SNAPSHOT_AREAS; ++i) {
     const struct snapshot_area* area = &snapshot->areas[i];
-    if (area->kind == SNAPSHOT_EMPTY) {
+    if (area->kind == SNAPSHOT_EMPTY || area->kind == SNAPSHOT_WIPED) {
       map(area->start, area->end, area->prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (area->kind == SNAPSHOT_WIPED) {
+        kernel3(SYS_madvise, (long)area->start, (long)(area->end - area->start), MADV_WIPEONFORK);
+      }
     } else if (area->kind == SNAPSHOT_PAGES) {
       map(area->start, area->end, area->prot, MAP_PRIVATE, SNAPSHOT_FD, area->offset);
     } else {

@@ -30,6 +30,7 @@
 /* One mapping of memory. */
 enum snapshot_kind {
   SNAPSHOT_EMPTY, /* never written to */
+  SNAPSHOT_WIPED, /* what no copy of the process is to have: madvise(2), MADV_WIPEONFORK */
   SNAPSHOT_PAGES, /* what is at `offset` of the snapshot */
   SNAPSHOT_FILE,  /* what is at `offset` of the file `name`, of the image */
 };

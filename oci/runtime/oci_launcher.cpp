@@ -167,10 +167,12 @@ std::unique_ptr<Launch> OciLauncher::launch(LaunchOptions options) {
   process.stderr_fd = options.stderr_fd;
   process.low_priority = options.low_priority;
   const Container& container = options.container;
+  sys::UniqueFd snapshot;
   if (container.snapshot) {
+    snapshot = container.snapshot->open();
     // Of its own descriptors from 3 on so many are the container's.
     process.argv.insert(process.argv.end() - 1, {"--preserve-fds", "1"});
-    process.fourth_fd = container.snapshot->fd();
+    process.fourth_fd = snapshot.get();
   }
   try {
     cgroups_.limit_tcp_buffers(container.id, container.resources.memory_bytes);

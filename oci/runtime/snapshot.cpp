@@ -45,6 +45,10 @@ void Snapshot::seal() {
   sys::seal_memory_file(file_.get());
 }
 
+sys::UniqueFd Snapshot::open() const {
+  return sys::reopen_memory_file(file_.get());
+}
+
 std::uint64_t Snapshot::memory_bytes() const {
   return sys::memory_of_file(file_.get());
 }

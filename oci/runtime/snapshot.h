@@ -18,13 +18,17 @@ class Snapshot {
   // std::system_error.
   explicit Snapshot(const std::filesystem::path& code);
 
+  // To be written.
   int fd() const noexcept { return file_.get(); }
+  // To be mapped: for one container, which shares no more with the next than what it reads.
+  sys::UniqueFd open() const;
 
   // When no process has it any more: nobody writes to it from now on. Throws sys::Refused(failed,
   // "no_snapshot") with what the handler said if it is none.
   void seal();
 
-  // What it takes of the host's memory.
+  // What it takes of the host's memory at most, once it is sealed: to read where nothing was
+  // written takes memory as well.
   std::uint64_t memory_bytes() const;
 
  private:

@@ -14,8 +14,8 @@ from faasd_client import at_this_pace
 from faasd_process import HELLO_TAR, FaasdTestCase, curl
 
 NOTHING_OF_OTHERS = {"served": 0, "pid": 1, "files": 4, "tmp": 0, "dev_shm": 0, "shm": 0, "name": 1,
-                     "children": 0, "environment": 0, "deep": 1, "whole": 1, "signals": 1,
-                     "exe": "/dev/faas-execute", "kept": "from before"}
+                     "children": 0, "environment": 0, "deep": 1, "whole": 1, "wiped": 1,
+                     "signals": 1, "exe": "/dev/faas-execute", "kept": "from before"}
 
 
 class BranchedTestCase(FaasdTestCase):
@@ -88,8 +88,9 @@ class ABranch(BranchedTestCase):
         # The first two were there before the snapshot, perhaps.
         for _ in range(4):
             faasd.log.wait_until(lambda: faasd.describe("branched")["parked"] == 2, "not parked")
-            self.assertEqual({**curl(address).json(), "exe": None},
-                             {**NOTHING_OF_OTHERS, "exe": None})
+            of_either = {"exe": None, "wiped": None}
+            self.assertEqual({**curl(address).json(), **of_either},
+                             {**NOTHING_OF_OTHERS, **of_either})
         self.assertEqual(self.starts(faasd, 4), ["warm"] * 4)
 
     def test_is_of_the_version_that_is_served(self):
@@ -125,6 +126,15 @@ class ABranch(BranchedTestCase):
                 faasd.log.wait_for("branch_lost", function="branched")
                 self.assertTrue(faasd.log.wait_for("receipt", outcome="ok", start="cold"))
                 self.assertIn("none: ", faasd.describe("branched")["snapshot"])
+
+
+    def test_that_hangs_is_given_up(self):
+        faasd = self.start()
+        address = self.ready(faasd, "stall", options=("--timeout", f"{at_this_pace(500)}ms"))
+        self.assertEqual(curl(address).status, 504)
+        self.assertIn("time limit", faasd.describe("branched")["snapshot"])
+        self.assertEqual(curl(address).status, 200)
+        self.assertEqual(self.starts(faasd, 2), ["branched", "cold"])
 
 
 class ASnapshot(BranchedTestCase):

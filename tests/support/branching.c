@@ -27,6 +27,7 @@ static int served;  /* by this memory */
 static char* kept;  /* on the heap since before the snapshot */
 static char* large; /* mapped before, so many MiB of it written to */
 static size_t large_mib;
+static char* wiped; /* by the kernel in every copy of the process */
 static volatile sig_atomic_t signals;
 
 static void count_signal(int number) {
@@ -41,6 +42,10 @@ static void* wait_for_ever(void* nothing) {
 
 static void exit_at_once(void) {
   _exit(3);
+}
+
+static void stall(void) {
+  for (;;) pause();
 }
 
 static void end_by_fault(void) {
@@ -83,6 +88,7 @@ static int prepare(const char* word, long number) {
   if (strcmp(word, "exit") == 0) after_snapshot = exit_at_once;
   if (strcmp(word, "fault") == 0) after_snapshot = end_by_fault;
   if (strcmp(word, "spend") == 0) after_snapshot = spend;
+  if (strcmp(word, "stall") == 0) after_snapshot = stall;
   if (strcmp(word, "hang") == 0) wait_for_ever(NULL);
   return after_snapshot != NULL;
 }
@@ -137,6 +143,8 @@ static void write_findings(FILE* out) {
   number(out, "environment", getenv("LEFT") != NULL);
   number(out, "deep", deep(1000) == 0);
   number(out, "whole", large == NULL || is_whole(large, large_mib * mib, 'm'));
+  number(out, "wiped", wiped[0] == '\0');
+  memcpy(wiped, "again", sizeof "again");
   raise(SIGUSR1);
   number(out, "signals", signals);
   char itself[64] = "";
@@ -158,6 +166,9 @@ static void write_findings(FILE* out) {
 int main(int argc, char** argv) {
   if (argc > 1 && !prepare(argv[1], argc > 2 ? strtol(argv[2], NULL, 10) : 1)) return exit_usage;
   kept = strdup("from before");
+  wiped = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (wiped == MAP_FAILED || madvise(wiped, 4096, MADV_WIPEONFORK) != 0) return exit_usage;
+  memcpy(wiped, "secret", sizeof "secret");
   signal(SIGUSR1, count_signal);
   const char* failed;
   const int connection = receive_socket_or_freeze(&failed);

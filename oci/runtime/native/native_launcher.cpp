@@ -291,7 +291,8 @@ std::unique_ptr<Launch> NativeLauncher::launch(LaunchOptions options) {
   const std::vector<sys::UniqueFd> mounts = mounts_for(container);
   std::vector<int> fds = {options.stdout_fd, options.stderr_fd};
   for (const sys::UniqueFd& mount : mounts) fds.push_back(mount.get());
-  if (container.snapshot) fds.push_back(container.snapshot->fd());
+  const sys::UniqueFd snapshot = container.snapshot ? container.snapshot->open() : sys::UniqueFd();
+  if (snapshot) fds.push_back(snapshot.get());
   const auto adopt = [this, id = container.id](sys::UniqueFd listener) {
     broker_.adopt(id, std::move(listener));
   };

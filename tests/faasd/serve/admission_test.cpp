@@ -14,7 +14,7 @@ function::Limits limits(std::uint32_t concurrency, std::uint32_t queue) {
   return limits;
 }
 
-constexpr serve::HostBounds kBounds{4, 100, 50, 0, 0, 0, 1'000};
+constexpr serve::HostBounds kBounds{4, 100, 50, 0, 0, 0, 0, 1'000};
 
 }  // namespace
 

@@ -2,7 +2,9 @@
 #include "oci/runtime/snapshot.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -46,6 +48,22 @@ TEST_CASE("a snapshot that is ready is never written to again") {
   CHECK(::ftruncate(snapshot.fd(), 0) == -1);
   CHECK(::mmap(nullptr, 1, PROT_READ | PROT_WRITE, MAP_SHARED, snapshot.fd(), 0) == MAP_FAILED);
   CHECK(snapshot.memory_bytes() >= 2 * 4096);
+}
+
+TEST_CASE("a snapshot is opened anew for each who is to map it, to be read alone") {
+  runtime::Snapshot snapshot = Bench().make();
+  say(snapshot, "ready");
+  REQUIRE(::ftruncate(snapshot.fd(), 4 * SNAPSHOT_AT) == 0);
+  snapshot.seal();
+  const sys::UniqueFd one = snapshot.open();
+  const sys::UniqueFd other = snapshot.open();
+  CHECK(::lseek(one.get(), 7, SEEK_SET) == 7);
+  CHECK(::lseek(other.get(), 0, SEEK_CUR) == 0);
+  CHECK(::fallocate(one.get(), FALLOC_FL_KEEP_SIZE, 0, 4 * SNAPSHOT_AT) == -1);
+  struct stat status {};
+  REQUIRE(::fstat(one.get(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0);  // nor can its attributes be set, but by the host's root
+  CHECK(snapshot.memory_bytes() == 4 * SNAPSHOT_AT);
 }
 
 TEST_CASE("a snapshot that somebody can still write to is none") {
