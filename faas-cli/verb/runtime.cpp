@@ -114,6 +114,8 @@ void add_install_verb(CLI::App& app, Context& context) {
   verb.get_option("--queue")->description("scripts that may wait beyond that [1024]");
   verb.get_option("--queue-timeout")->description("longest wait of a script [60s]");
   verb.get_option("--warm")->description("instances to keep waiting, or auto [auto]");
+  verb.get_option("--mode")->description(
+      "ephemeral, or branched, which Python is unless it is told");
   add_json_flag(verb, options.json);
 }
 

@@ -80,7 +80,8 @@ void Dispatcher::give_up_template(const Service& service, const std::string& rea
 
 // What a container has begun with may be the fault.
 void Dispatcher::on_loss(const Service& service, const instance::Receipt& receipt) {
-  if (service.branched_of && receipt.branched) give_up_template(service, receipt.reason);
+  if (!service.branched_of || !receipt.branched) return;
+  give_up_template(service, "a container that began with it failed: " + receipt.reason);
 }
 
 const std::shared_ptr<const instance::Blueprint>& Dispatcher::beginning_of(const Service& service) {

@@ -74,6 +74,9 @@ void Template::make() {
   wanted_ = false;
   ended_badly_.clear();
   made_of_ = blueprint_;
+  // What it writes counts as well as what it has.
+  auto twice = std::make_shared<instance::Blueprint>(*made_of_);
+  twice->container.resources.memory_bytes *= 2;
   Instance::Callbacks callbacks;
   callbacks.launched = [this] { --totals_.launching; };
   callbacks.parked = [this] { take_snapshot(); };
@@ -84,8 +87,8 @@ void Template::make() {
   try {
     const std::string id = made_of_->launcher->next_id(made_of_->container.ids);
     file_ = std::make_unique<runtime::Snapshot>(sys::find_own_program(kFreezer));
-    instance_ = std::make_unique<Instance>(workshop_, made_of_, book_, id, instance::Start::warm,
-                                           std::move(callbacks));
+    instance_ = std::make_unique<Instance>(workshop_, std::move(twice), book_, id,
+                                           instance::Start::warm, std::move(callbacks));
   } catch (const std::exception& error) {
     return fail(error.what());
   }
@@ -144,7 +147,7 @@ void Template::begin_branches() {
 void Template::give_up(const std::string& reason) {
   if (!branch_) return;
   drop();
-  fail(reason);
+  fail("it was given up: " + reason);
 }
 
 void Template::fail(const std::string& reason) {
@@ -161,7 +164,8 @@ std::string Template::describe() const {
     std::snprintf(text, sizeof text, "ready, %.1f MiB", static_cast<double>(memory_bytes_) / kMiB);
     return text;
   }
-  return failure_.empty() ? "none yet" : "none: " + failure_;
+  if (instance_ || is_wanted()) return "being made";
+  return failure_.empty() ? "none yet; it comes with the first connection" : "none: " + failure_;
 }
 
 }  // namespace serve

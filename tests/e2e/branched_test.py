@@ -111,7 +111,8 @@ class ABranch(BranchedTestCase):
         self.assertEqual(faasd.stop(), 0)
         faasd = self.restart(faasd)
         # Nobody has called: nothing is made.
-        self.assertEqual(faasd.describe("branched")["snapshot"], "none yet")
+        self.assertEqual(faasd.describe("branched")["snapshot"],
+                         "none yet; it comes with the first connection")
         self.assertEqual(curl(address).status, 200)
         self.wait_for_snapshot(faasd)
         self.assertEqual(curl(address).json(), NOTHING_OF_OTHERS)
@@ -166,9 +167,11 @@ class ASnapshot(BranchedTestCase):
         faasd.log.wait_for("snapshot_failed", function="branched")
         self.assertIn("time limit", faasd.describe("branched")["snapshot"])
 
-    def test_has_no_more_memory_than_its_function(self):
+    def test_has_as_much_memory_as_its_function_and_as_much_to_be_written(self):
         faasd = self.start()
-        self.branched(faasd, images.branching("memory", "48"), "--memory", "64M")
+        self.branched(faasd, images.branching("memory", "48"), "--memory", "64M", name="fits")
+        self.wait_for_snapshot(faasd, "fits")
+        self.branched(faasd, images.branching("memory", "100"), "--memory", "64M")
         faasd.log.wait_for("snapshot_failed", function="branched")
         self.assertIn("out of memory", faasd.describe("branched")["snapshot"])
 
