@@ -6,6 +6,7 @@ What a branch is, whatever the language, is in branched_test.py.
 import unittest
 
 import handlers_test
+import readme_test
 
 
 def wait_for_snapshot(faasd, name):
@@ -51,6 +52,11 @@ class BranchedScripts(handlers_test.PythonScripts):
         address = faasd.deploy("base", self.base_tar, "--mode", "branched")
         wait_for_snapshot(faasd, "base")
         return address
+
+
+class TheDocument(readme_test.AReadme):
+    def test_has_commands_that_run(self):
+        self.run_commands("docs/BRANCHES.md", built=handlers_test.bases("python"))
 
 
 if __name__ == "__main__":
