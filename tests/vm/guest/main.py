@@ -29,7 +29,7 @@ SAME = "is the same on every machine"
 # tests/e2e/NAME_test.py that does not run here, and why.
 NOT_HERE = {
     "handlers": DOCKER, "images": DOCKER, "languages": DOCKER, "pack": DOCKER, "readme": DOCKER,
-    "piston": DOCKER, "programs": DOCKER, "runtime": DOCKER,
+    "piston": DOCKER, "programs": DOCKER, "python_branches": DOCKER, "runtime": DOCKER,
     "script_commands": DOCKER, "script_stores": DOCKER, "scripts": DOCKER, "typescript": DOCKER,
     "audit": SAME, "bad_input": SAME, "callers": SAME, "deploy": SAME, "image_layouts": SAME,
     "image_trees": SAME, "import_safety": SAME, "import_upload_safety": SAME, "network": SAME,
