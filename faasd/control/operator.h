@@ -30,7 +30,7 @@ struct FunctionStatus {
   std::uint64_t parked = 0;  // instances that wait for a connection
   std::uint64_t queued = 0;  // connections that wait for an instance
   std::uint64_t invocations = 0;
-  std::string snapshot;            // of a branched function, for people
+  std::string snapshot;           // of a branched function, for people
   std::size_t kept_versions = 1;  // the current one included
 };
 

@@ -126,14 +126,15 @@ class ABranch(BranchedTestCase):
                 self.assertEqual(curl(address).status, 200)
                 faasd.log.wait_for("branch_lost", function="branched")
                 self.assertTrue(faasd.log.wait_for("receipt", outcome="ok", start="cold"))
-                self.assertIn("none: ", faasd.describe("branched")["snapshot"])
+                self.assertIn("a container that began with it failed",
+                              faasd.log.wait_for("snapshot_failed")["reason"])
 
 
     def test_that_hangs_is_given_up(self):
         faasd = self.start()
         address = self.ready(faasd, "stall", options=("--timeout", f"{at_this_pace(500)}ms"))
         self.assertEqual(curl(address).status, 504)
-        self.assertIn("time limit", faasd.describe("branched")["snapshot"])
+        self.assertIn("time limit", faasd.log.wait_for("snapshot_failed")["reason"])
         self.assertEqual(curl(address).status, 200)
         self.assertEqual(self.starts(faasd, 2), ["branched", "cold"])
 
