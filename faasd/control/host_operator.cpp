@@ -7,6 +7,7 @@
 
 #include "faasd/function/bounds.h"
 #include "oci/runtime/seccomp_profile.h"
+#include "oci/runtime/snapshot.h"
 #include "oci/sys/error.h"
 #include "oci/sys/file.h"
 #include "oci/sys/program.h"
@@ -49,7 +50,7 @@ void check_warm(const function::Options& options) {
 // Only for some processors is there what branches begin with.
 bool has_branches() {
   try {
-    sys::find_own_program("faas-branch");
+    sys::find_own_program(runtime::kRestorer);
     return true;
   } catch (const Refused&) {
     return false;

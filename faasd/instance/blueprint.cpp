@@ -7,8 +7,6 @@
 #include "oci/sys/program.h"
 
 namespace instance {
-namespace {}  // namespace
-
 std::shared_ptr<const Blueprint> make_blueprint(const function::Function& function,
                                                 runtime::Launcher& launcher,
                                                 const runtime::HostIds& ids,

@@ -22,6 +22,11 @@ microseconds between(sys::EventLoop::Clock::time_point from, sys::EventLoop::Clo
 constexpr std::chrono::milliseconds kYouth{600};
 constexpr std::string_view kOutOfMemory = "the kernel killed it: out of memory, see --memory";
 
+std::string not_ready() {
+  return "it was not ready for a connection after " +
+         std::to_string(function::bounds::kWarmUp.count()) + " s";
+}
+
 // The option is named where it is what counted: faasd may have a bound of its own for scripts, and
 // who has a program run another.
 std::string over_time(const Blueprint& blueprint) {
@@ -89,15 +94,10 @@ Output::Listener Instance::listener(Stream stream) const {
 
 void Instance::begin_time() {
   const bool ahead = start_ == Start::warm && client_name_.inode == 0;
-  if (ahead && blueprint_->timeout > function::bounds::kWarmUp) {
-    deadline_ = workshop_.loop.after(function::bounds::kWarmUp, [this] {
-      kill(Outcome::timeout, "it was not ready for a connection after " +
-                                 std::to_string(function::bounds::kWarmUp.count()) + " s");
-    });
-    return;
-  }
-  deadline_ = workshop_.loop.after(blueprint_->timeout,
-                                   [this] { kill(Outcome::timeout, over_time(*blueprint_)); });
+  const bool less = ahead && blueprint_->timeout > function::bounds::kWarmUp;
+  deadline_ = workshop_.loop.after(
+      less ? function::bounds::kWarmUp : blueprint_->timeout,
+      [this, less] { kill(Outcome::timeout, less ? not_ready() : over_time(*blueprint_)); });
   end_of_youth_ = workshop_.loop.after(kYouth, [this] { workshop_.cgroups.yield_processor(id_); });
 }
 

@@ -63,12 +63,19 @@ bool Pool::is_short() const {
 }
 
 void Pool::add() {
-  std::string id;
   try {
-    id = blueprint_->launcher->next_id(blueprint_->container.ids);
+    const std::string id = blueprint_->launcher->next_id(blueprint_->container.ids);
+    instances_.emplace(id, std::make_unique<Instance>(workshop_, blueprint_, book_, id,
+                                                      instance::Start::warm, callbacks_for(id)));
   } catch (const std::exception& error) {
     return pause_after(error.what());
   }
+  ++launching_;
+  ++totals_.launching;
+  ++totals_.instances;
+}
+
+Instance::Callbacks Pool::callbacks_for(const std::string& id) {
   Instance::Callbacks callbacks;
   callbacks.launched = [this] {
     --launching_;
@@ -85,15 +92,7 @@ void Pool::add() {
     --totals_.instances;
     callbacks_.change();
   };
-  try {
-    instances_.emplace(id, std::make_unique<Instance>(workshop_, blueprint_, book_, id,
-                                                      instance::Start::warm, std::move(callbacks)));
-  } catch (const std::exception& error) {
-    return pause_after(error.what());
-  }
-  ++launching_;
-  ++totals_.launching;
-  ++totals_.instances;
+  return callbacks;
 }
 
 void Pool::on_parked(const std::string& id, Clock::time_point began) {

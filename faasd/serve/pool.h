@@ -66,6 +66,7 @@ class Pool {
   bool is_empty() const noexcept { return instances_.empty(); }
 
  private:
+  instance::Instance::Callbacks callbacks_for(const std::string& id);
   void on_parked(const std::string& id, Clock::time_point began);
   void on_ended(const std::string& id, const instance::Receipt& receipt);
   void pause_after(const std::string& reason);

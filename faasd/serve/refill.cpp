@@ -34,11 +34,11 @@ void Dispatcher::have_pool(const ServicePtr& service) {
 
 void Dispatcher::have_template(const ServicePtr& service) {
   if (service->branched_of || service->blueprint->function.mode != function::kBranched) return;
-  service->branched_of = std::make_unique<Template>(workshop_, service->blueprint, service->book,
-                                                    pooled_, [this, weak = std::weak_ptr(service)] {
-                                                      if (const ServicePtr s = weak.lock())
-                                                        on_template_change(s);
-                                                    });
+  const auto change = [this, weak = std::weak_ptr(service)] {
+    if (const ServicePtr s = weak.lock()) on_template_change(s);
+  };
+  service->branched_of =
+      std::make_unique<Template>(workshop_, service->blueprint, service->book, pooled_, change);
 }
 
 void Dispatcher::want_template(const ServicePtr& service) {

@@ -16,9 +16,6 @@ using instance::Outcome;
 
 namespace {
 
-constexpr const char* kFreezer = "faas-freeze";
-constexpr const char* kRestorer = "faas-branch";
-
 sys::UniqueFd duplicate(int fd) {
   sys::UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!copy) sys::throw_errno("duplicate a descriptor");
@@ -86,10 +83,12 @@ void Template::make() {
   callbacks.gone = [this] { on_gone(); };
   try {
     const std::string id = made_of_->launcher->next_id(made_of_->container.ids);
-    file_ = std::make_unique<runtime::Snapshot>(sys::find_own_program(kFreezer));
+    file_ = std::make_unique<runtime::Snapshot>(sys::find_own_program(runtime::kFreezer));
     instance_ = std::make_unique<Instance>(workshop_, std::move(twice), book_, id,
                                            instance::Start::warm, std::move(callbacks));
   } catch (const std::exception& error) {
+    file_.reset();
+    made_of_.reset();
     return fail(error.what());
   }
   ++totals_.launching;
@@ -127,7 +126,7 @@ void Template::on_gone() {
 
 void Template::begin_branches() {
   auto branch = std::make_shared<instance::Blueprint>(*blueprint_);
-  branch->container.executor = sys::find_own_program(kRestorer);
+  branch->container.executor = sys::find_own_program(runtime::kRestorer);
   branch->container.args.front() = runtime::kExecutor;
   const std::uint64_t bytes = file_->memory_bytes();
   totals_.snapshot_bytes += bytes;

@@ -12,6 +12,11 @@
 
 namespace runtime {
 
+// Our programs that write one and begin with one, for sys::find_own_program; only some processors
+// have them.
+inline constexpr const char* kFreezer = "faas-freeze";
+inline constexpr const char* kRestorer = "faas-branch";
+
 class Snapshot {
  public:
   // Empty but for the code that is to write it, from this file (handlers/branch/freeze.c). Throws
