@@ -68,7 +68,7 @@ inline constexpr std::string_view kTenthOfShares = "102";
 // A cgroup as its first process enters it.
 struct CgroupEntrance {
   bool v2 = false;            // by clone3(2) with CLONE_INTO_CGROUP
-  std::vector<UniqueFd> fds;  // v2: its directory; v1: `cgroup.procs` of each hierarchy
+  std::vector<UniqueFd> fds;  // v2: its directory; v1: `tasks` of each hierarchy, to write 0 to
 };
 
 enum class CgroupDriver {

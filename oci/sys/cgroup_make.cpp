@@ -21,6 +21,10 @@ namespace {
 constexpr mode_t kMode = 0755;
 // The controllers that limit something of ours, on v1 each in a hierarchy of its own or together.
 constexpr const char* kLimiting[] = {"cpu", "cpuacct", "memory", "pids"};
+// cgroups.rst: `cgroup.procs` moves all threads of a process, for which the kernel stops all that
+// begin or end anywhere, and waits 5 to 15 ms until they know (percpu_down_write). Who has one
+// thread and moves itself is spared that since Linux 5.16.
+constexpr const char* kTasks = "tasks";
 
 bool limits_something(const CgroupHierarchy& hierarchy) {
   for (const char* controller : kLimiting) {
@@ -120,7 +124,7 @@ CgroupEntrance CgroupTree::entrance_of(const std::string& id) const {
     if (entrance.v2 ? !hierarchy.v2 : !limits_something(hierarchy)) continue;
     const std::filesystem::path directory = directory_in(hierarchy, id);
     entrance.fds.push_back(hierarchy.v2 ? open_directory(directory)
-                                        : open_file(directory / "cgroup.procs", O_WRONLY));
+                                        : open_file(directory / kTasks, O_WRONLY));
   }
   return entrance;
 }

@@ -13,7 +13,7 @@
 namespace runtime::native {
 
 // To the launcher: a container to come, of no function yet. With it come the slot's end of its
-// pair, then the cgroup: on v2 its directory, on v1 `cgroup.procs` of each hierarchy.
+// pair, then the cgroup: on v2 its directory, on v1 `tasks` of each hierarchy.
 struct SlotOrder {
   std::string id;  // its host name
   sys::IdMaps ids;

@@ -53,7 +53,7 @@ std::uint64_t inode_of(const std::string& path) {
 
 void enter(const sys::CgroupEntrance& entrance, pid_t pid) {
   for (const sys::UniqueFd& fd : entrance.fds) {
-    sys::write_all(fd.get(), std::to_string(pid), "cgroup.procs");
+    sys::write_all(fd.get(), std::to_string(pid), "tasks");
   }
 }
 

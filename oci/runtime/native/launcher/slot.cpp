@@ -45,7 +45,7 @@ void report(int socket, Report what, std::string_view text = "", int fd = -1) {
 }
 
 void stand_in_cgroups(std::vector<sys::UniqueFd>& cgroups) {
-  for (const sys::UniqueFd& procs : cgroups) sys::write_all(procs.get(), "0", "cgroup.procs");
+  for (const sys::UniqueFd& tasks : cgroups) sys::write_all(tasks.get(), "0", "tasks");
   cgroups.clear();
   if (::unshare(CLONE_NEWCGROUP) != 0) sys::throw_errno("unshare the cgroup namespace");
 }

@@ -15,7 +15,7 @@ namespace runtime::native {
 struct SlotParts {
   SlotOrder order;
   sys::UniqueFd socket;                // to faasd
-  std::vector<sys::UniqueFd> cgroups;  // `cgroup.procs` of each hierarchy it is not yet in
+  std::vector<sys::UniqueFd> cgroups;  // `tasks` of each hierarchy it is not yet in
   int user_namespace = -1;             // of its maps; borrowed
   std::string_view filter;             // the seccomp filter, as the kernel takes it
 };
