@@ -24,6 +24,8 @@ constexpr std::size_t kMaxProcFile = 4u << 20;  // /proc and cgroupfs files; far
 constexpr mode_t kMode = 0755;
 constexpr const char* kScopePrefix = "faasd";  // "faasd-ID.scope"
 constexpr std::string_view kScopeSuffix = ".scope";
+// sched(7): what runtimes leave as it is.
+constexpr std::string_view kDefaultShares = "1024";
 // cgroup-v2.rst: what runtimes leave as it is, and the tenth of it.
 constexpr std::string_view kDefaultWeight = "100";
 constexpr std::string_view kTenthOfWeight = "10";
@@ -242,7 +244,7 @@ void CgroupTree::set_share(const std::string& id, std::string_view shares,
     try {
       const std::filesystem::path directory = directory_in(hierarchy, id);
       if (hierarchy.has("cpu")) write_cgroup_file(directory / "cpu.shares", shares);
-      if (hierarchy.v2) write_cgroup_file(directory / "cpu.weight", weight);
+      if (hierarchy.v2 && !limits_on_v1()) write_cgroup_file(directory / "cpu.weight", weight);
     } catch (const std::exception&) {
       continue;  // it counts elsewhere, or has gone
     }

@@ -61,8 +61,7 @@ struct CgroupLimits {
 
 // 100 ms, the kernel's own default: sched-bwc.rst, cgroup-v2.rst.
 inline constexpr std::int64_t kCpuPeriodUs = 100'000;
-// sched(7): what runtimes leave as it is, and the tenth of it.
-inline constexpr std::string_view kDefaultShares = "1024";
+// sched(7): a tenth of what runtimes leave as it is.
 inline constexpr std::string_view kTenthOfShares = "102";
 
 // A cgroup as its first process enters it.
@@ -103,8 +102,8 @@ class CgroupTree {
   // Whether `make` may: throws Refused(failed, "no_own_cgroups") where systemd makes them.
   void check_own() const;
   // For who runs no OCI runtime: makes the instance's cgroup in every hierarchy that limits
-  // something, or takes that of one that is gone (cgroup_spares.h). Throws what `check_own` does,
-  // and std::system_error.
+  // something, or takes that of one that is gone (cgroup_spares.h), with what it had. Throws what
+  // `check_own` does, and std::system_error.
   CgroupEntrance make(const std::string& id) const;
   // Sets its limits, whatever it had before. Throws std::system_error.
   void limit(const std::string& id, const CgroupLimits& limits) const;

@@ -95,8 +95,8 @@ std::unique_ptr<CgroupSpares> CgroupTree::make_spares() const {
   std::vector<CgroupSpares::Place> places;
   for (const CgroupHierarchy& hierarchy : hierarchies_) {
     if (by_systemd() || !limits_something(hierarchy)) continue;
-    places.push_back({hierarchy.mount_point / parent_.substr(1), hierarchy.has("cpu"),
-                      hierarchy.has("cpuacct"), hierarchy.has("memory")});
+    places.push_back({hierarchy.mount_point / parent_.substr(1), hierarchy.has("cpuacct"),
+                      hierarchy.has("memory")});
   }
   return std::make_unique<CgroupSpares>(std::move(places));
 }

@@ -14,7 +14,7 @@ namespace sys {
 namespace {
 
 // As many as end while others are made.
-constexpr std::size_t kMostKept = 16;
+constexpr std::size_t kMostKept = 32;
 // What the kernel has charged ahead for the processors that its processes were on, 64 pages each.
 // With more, a cache of files for one: its first user would be charged for what is not his.
 constexpr std::uint64_t kMostCharged = 512u << 10;
@@ -95,7 +95,6 @@ bool CgroupSpares::renew(const std::string& spare) const try {
       write_to(directory / "memory.max_usage_in_bytes", "0");
     }
     if (place.cpuacct) write_to(directory / "cpuacct.usage", "0");
-    if (place.cpu) write_to(directory / "cpu.shares", kDefaultShares);
   }
   return true;
 } catch (const std::exception&) {

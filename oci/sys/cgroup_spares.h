@@ -20,7 +20,6 @@ class CgroupSpares {
   // Where instances have their cgroups, in each hierarchy that limits something.
   struct Place {
     std::filesystem::path parent;
-    bool cpu = false;
     bool cpuacct = false;
     bool memory = false;
   };
@@ -31,8 +30,9 @@ class CgroupSpares {
   CgroupSpares(const CgroupSpares&) = delete;
   CgroupSpares& operator=(const CgroupSpares&) = delete;
 
-  // Gives a kept one to this instance, with counters that begin anew; its limits are still those of
-  // whoever had it. False if there is none in which nothing is left.
+  // Gives a kept one to this instance, with counters that begin anew; its limits, and its share of
+  // the processor, are still those of whoever had it. False if there is none in which nothing is
+  // left.
   bool give(const std::string& id);
   // This instance's was made in every place, and may be kept when it is gone.
   void made(const std::string& id);

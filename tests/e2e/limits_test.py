@@ -7,6 +7,7 @@ import resource
 import unittest
 
 import images
+import machine
 from faasd_process import HELLO_TAR, FaasdTestCase, connect, curl, read_to_end
 
 
@@ -80,19 +81,26 @@ class TheProcessor(FaasdTestCase):
         faasd.log.wait_until(lambda: faasd.footprint()["cgroups"], "no cgroup")
         if any(path.endswith(".scope") for path in faasd.footprint()["cgroups"]):
             self.skipTest("systemd makes the cgroups, and what they weigh is its own business")
-        # Of 1024 on cgroup v1, of 100 on v2.
-        faasd.log.wait_until(lambda: self.weights(faasd) & {"102", "10"}, "as heavy as before")
+        faasd.log.wait_until(lambda: self.yielding(faasd.containers()), "as heavy as before")
+
+    def test_is_for_handlers_before_those_that_are_made_ready(self):
+        faasd = self.start("--launcher", "native")
+        address = faasd.deploy("hello")
+        self.assertEqual(curl(address).status, 200)
+        if not faasd.footprint()["cgroups"]:
+            self.skipTest("systemd makes the cgroups, and the native launcher none")
+        faasd.log.wait_until(lambda: self.yielding(faasd.launcher_processes()),
+                             "slots are as heavy as handlers")
 
     @staticmethod
-    def weights(faasd):
-        found = set()
-        for directory in faasd.footprint()["cgroups"]:
-            for name in ("cpu.shares", "cpu.weight"):
-                try:
-                    with open(os.path.join(directory, name), encoding="ascii") as file:
-                        found.add(file.read().strip())
-                except OSError:
-                    continue  # no such controller there, or gone by now
+    def yielding(processes):
+        """Those with a tenth of what others get: of 1024 on cgroup v1, of 100 on v2."""
+        found = []
+        for pid in processes:
+            try:
+                found += [pid] if machine.processor_share(pid) in (102, 10) else []
+            except (LookupError, OSError):
+                continue  # in the root, where nobody has a share, or gone by now
         return found
 
 

@@ -27,8 +27,10 @@ namespace {
 
 constexpr const char* kProgram = "faasd-launcher";
 // Enough for a burst; each is a process, a network and some 300 KiB of the kernel's memory.
-constexpr std::size_t kFreeSlots = 8;
-// A launch is under way when one is taken: it goes first.
+constexpr std::size_t kFreeSlots = 24;
+// With fewer than these the next burst would have to wait for some: they are made at once.
+constexpr std::size_t kFewSlots = 8;
+// A launch is under way when one is taken, and the handler has not answered: that goes first.
 constexpr std::chrono::milliseconds kFillDelay{2};
 // Nobody has called for that long: nothing is kept ready.
 constexpr std::chrono::minutes kIdle{10};
@@ -224,6 +226,7 @@ std::shared_ptr<SlotLink> NativeLauncher::make_slot(const std::string& id,
   try {
     sys::CgroupEntrance entrance = cgroups_.make(id);
     order.cgroup_v2 = entrance.v2;
+    cgroups_.yield_processor(id);  // until it is launched: handlers go first
     if (limits_.memory_bytes > 0) cgroups_.limit(id, limits_);
     sys::MessagePair pair = sys::make_message_pair(kMaxMessage);
     std::vector<int> fds = {pair.theirs.get()};
@@ -287,7 +290,7 @@ std::unique_ptr<Launch> NativeLauncher::launch(LaunchOptions options) {
   const sys::CgroupLimits limits = limits_for(container.resources);
   if (slot->limits() != limits) cgroups_.limit(container.id, limits);
   limits_ = limits;  // the next one's, as a rule
-  if (container.resources.low_priority) cgroups_.yield_processor(container.id);
+  if (!container.resources.low_priority) cgroups_.claim_processor(container.id);
   const std::vector<sys::UniqueFd> mounts = mounts_for(container);
   std::vector<int> fds = {options.stdout_fd, options.stderr_fd};
   for (const sys::UniqueFd& mount : mounts) fds.push_back(mount.get());
@@ -309,6 +312,7 @@ std::unique_ptr<Launch> NativeLauncher::launch(LaunchOptions options) {
   // ends if this cannot be written.
   options.bundle.write_config({{"annotations", container.annotations}});
   held->launched = true;
+  last_launch_ = sys::EventLoop::Clock::now();
   return std::make_unique<NativeLaunch>(slot);
 }
 
@@ -328,7 +332,11 @@ void NativeLauncher::fill_soon() {
 
 void NativeLauncher::fill() {
   try {
-    if (free_.size() < kFreeSlots && ranges_.has_free()) {
+    const bool full = free_.size() >= kFreeSlots || !ranges_.has_free();
+    const bool quiet = sys::EventLoop::Clock::now() >= last_launch_ + kFillDelay;
+    if (!full && !quiet && free_.size() >= kFewSlots) {
+      fill_soon();
+    } else if (!full) {
       const std::shared_ptr<SlotLink> slot = make_slot(sys::random_hex(kIdBytes), std::nullopt);
       slot->on_loss([this, lost = slot.get()] { drop_lost(lost); });
       free_.push_back(slot);

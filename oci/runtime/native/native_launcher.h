@@ -86,6 +86,7 @@ class NativeLauncher : public Launcher {
   sys::EventLoop::Clock::time_point started_;
   sys::EventLoop::Clock::time_point not_before_;
   int early_ends_ = 0;
+  sys::EventLoop::Clock::time_point last_launch_;
 
   std::list<std::shared_ptr<SlotLink>> free_;        // the oldest in front
   std::map<std::string, std::weak_ptr<Held>> held_;  // reserved, and not launched yet

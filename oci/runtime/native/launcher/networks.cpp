@@ -18,7 +18,7 @@ namespace runtime::native {
 namespace {
 
 // As many as are in use under load; each takes some 200 KiB of the kernel's memory.
-constexpr std::size_t kMostKept = 32;
+constexpr std::size_t kMostKept = 48;
 constexpr std::size_t kMaxFile = 64u << 10;
 
 // All that an unprivileged process can leave in a network shows in one of these: what is alive, in
