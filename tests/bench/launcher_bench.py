@@ -29,7 +29,7 @@ from request_bench import (CLIENTS, LONGER_THAN_THE_BENCH, ask, bare_workers, in
 
 PAUSES_MS = (0, 20, 100)
 PARKED = 8
-SLOTS = 8  # that are kept ready: kFreeSlots of oci/runtime/native/native_launcher.cpp
+SLOTS = 24  # that are kept ready: kFreeSlots of oci/runtime/native/native_launcher.cpp
 # No slot has such an id: see ours().
 HIGH_USER = "70000"
 NO_SLOT = "faasd native, no slot"

@@ -12,7 +12,7 @@ from launcher_bench import NOT_HERE, OTHERS, SLOTS, others_ports
 from open_loop import ask_at
 from request_bench import ask, ms, p99_ms
 
-AT_ONCE = 3 * SLOTS
+AT_ONCE = SLOTS + 16
 # Where each is asked, but for ours.
 COMPARED = [name for name in OTHERS if name != "always on"]
 
