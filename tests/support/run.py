@@ -41,7 +41,7 @@ SOURCE_ENDINGS = (".cpp", ".h", ".c")
 TIMEOUT_S = 1800  # of one command; the slowest, a sanitizer build from nothing, takes a sixth of it
 SHOWN_CHARACTERS = 20_000  # of the output of a command that failed
 FUZZ_S = 20  # of one target; what a change breaks shows itself early, long runs are made by hand
-VM_TIMEOUT_S = 2400  # tests/vm/run bounds the machine itself; the first run also makes its disk
+VM_TIMEOUT_S = 3000  # tests/vm/run bounds the machine itself; the first run also makes its disk
 NATIVE = ("branched", "escape", "lifecycle", "limits", "network", "posture", "receipts", "request",
           "resources", "sockets", "users", "warm")
 CANNOT_RUN = 77  # tests/fuzz/run, tests/vm/run: something is not there that they need

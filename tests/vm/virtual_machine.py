@@ -29,24 +29,40 @@ def command(base, tests_disk, console, *kernel_arguments):
             "-drive", f"file={tests_disk},readonly=on,{DISK}", *console]
 
 
-def run_tests(base, tests_disk, console_log, timeout_s):
+class StoodStill(Exception):
+    """The machine has said nothing for longer than any of its tests may take."""
+
+
+def run_tests(base, tests_disk, console_log, timeout_s, silence_s):
     """Prints what the tests say as they say it. Returns the last line, and whether the machine
-    powered itself off in time."""
+    powered itself off in time. Throws StoodStill."""
     arguments = command(base, tests_disk,
                         ["-serial", f"file:{console_log}", "-serial", "stdio"],
                         base_image.TESTS_FLAG)
-    last = ""
+    last, silent = "", threading.Event()
+
+    def give_up():
+        silent.set()
+        process.kill()
     with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, preexec_fn=die_with_parent) as process:
         timer = threading.Timer(timeout_s, process.kill)
         timer.start()
+        silence = threading.Timer(silence_s, give_up)
+        silence.start()
         try:
             for line in process.stdout:
+                silence.cancel()
                 last = line.decode(errors="replace").rstrip("\r\n")
                 print(last, flush=True)
+                silence = threading.Timer(silence_s, give_up)
+                silence.start()
         finally:
             timer.cancel()
+            silence.cancel()
             process.kill()  # nothing if it has ended
+    if silent.is_set():
+        raise StoodStill
     return last, process.returncode == 0
 
 
