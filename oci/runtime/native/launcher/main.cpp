@@ -1,6 +1,7 @@
 // The process that makes containers for faasd (oci/runtime/native/native_launcher.h): small, of one
 // thread, started by faasd and ended with it. It has no file of the host, only descriptors it is
 // given. Descriptor 0 is its end of a message pair.
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -14,9 +15,27 @@
 
 namespace {
 
+constexpr int kLastSignal = 64;
+
+// As containers are to have them. Those that a C library keeps for itself, and that its
+// sigaction(2) would not touch, as well.
+void take_default_signals() {
+  struct KernelSigaction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)();
+    unsigned long mask;
+  };
+  const KernelSigaction by_default{};
+  for (int number = 1; number <= kLastSignal; ++number) {  // SIGKILL and SIGSTOP refuse, and are so
+    ::syscall(SYS_rt_sigaction, number, &by_default, nullptr, sizeof by_default.mask);
+  }
+}
+
 void serve_faasd() {
   using sys::Capability;
   sys::close_inherited_descriptors();
+  take_default_signals();
   sys::leave_session_keyring();
   runtime::native::SlotMaker maker(STDIN_FILENO, sys::open_directory("/proc"));
   runtime::native::enter_stage();

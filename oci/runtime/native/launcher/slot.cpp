@@ -36,7 +36,6 @@ namespace runtime::native {
 namespace {
 
 constexpr mode_t kUsualUmask = 0022;
-constexpr int kLastSignal = 64;
 
 void report(int socket, Report what, std::string_view text = "", int fd = -1) {
   const std::string message = static_cast<char>(what) + std::string(text);
@@ -77,24 +76,9 @@ void keep_only(const SlotParts& parts) {
   if (::close_range(first, UINT_MAX, 0) != 0) sys::throw_errno("close_range");
 }
 
-// Those that a C library keeps for itself, and that its sigaction(2) would not touch, as well.
-void take_default_signals() {
-  struct KernelSigaction {
-    void (*handler)(int);
-    unsigned long flags;
-    void (*restorer)();
-    unsigned long mask;
-  };
-  const KernelSigaction by_default{};
-  for (int number = 1; number <= kLastSignal; ++number) {  // SIGKILL and SIGSTOP refuse, and are so
-    ::syscall(SYS_rt_sigaction, number, &by_default, nullptr, sizeof by_default.mask);
-  }
-}
-
 // All but what depends on the function.
 void prepare(SlotParts& parts) {
   keep_only(parts);
-  take_default_signals();
   stand_in_cgroups(parts.cgroups);
   const std::string& id = parts.order.id;
   if (::sethostname(id.data(), id.size()) != 0) sys::throw_errno("sethostname");
