@@ -9,6 +9,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import unittest
 
 import images
@@ -19,6 +21,9 @@ from image_tar import file
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 READY_FDS = 5  # 0, 1, 2, its socket to faasd, and its user namespace
+READY_SLOTS = 24  # at most
+# The number that a network has for all time, to who is in it (SO_NETNS_COOKIE, socket(7)).
+COOKIE = "import socket; print(int.from_bytes(socket.socket(socket.AF_UNIX).getsockopt(1, 71, 8)))"
 
 
 def pid_namespace(pid):
@@ -171,6 +176,25 @@ class ASlot(NativeTestCase):
                 held.sendall(REQUEST)
                 self.assertEqual(Reply(read_to_end(held)).status, 200)
             faasd.idle_footprint()
+
+    def test_has_a_network_that_others_had_unless_they_used_it(self):
+        faasd, address = self.native()
+        uses = faasd.deploy("uses", images.socket_thief("1"))
+        used = {self.network_of_next(faasd, uses) for _ in range(3)}
+        networks = [self.network_of_next(faasd, address) for _ in range(2 * READY_SLOTS)]
+        self.assertEqual(used.intersection(networks), set())
+        self.assertLess(len(set(networks)), len(networks))
+
+    def network_of_next(self, faasd, address):
+        """Of the next container that is called."""
+        with connect(address) as held:
+            pid, = faasd.log.wait_until(faasd.containers, "no container runs")
+            done = subprocess.run(["nsenter", "--target", str(pid), "--net", sys.executable, "-c",
+                                   COOKIE], capture_output=True, text=True, check=True)
+            held.sendall(REQUEST)
+            self.assertEqual(Reply(read_to_end(held)).status, 200)
+        faasd.idle_footprint()
+        return int(done.stdout)
 
     def test_that_dies_is_replaced_and_no_request_is_lost(self):
         faasd, address = self.native()
