@@ -180,15 +180,17 @@ class ASlot(NativeTestCase):
     def test_has_a_network_that_others_had_unless_they_used_it(self):
         faasd, address = self.native()
         uses = faasd.deploy("uses", images.socket_thief("1"))
-        used = {self.network_of_next(faasd, uses) for _ in range(3)}
-        networks = [self.network_of_next(faasd, address) for _ in range(2 * READY_SLOTS)]
+        used = {self.network_of_next(faasd, uses, "/socket_thief 1") for _ in range(3)}
+        networks = [self.network_of_next(faasd, address, "/hello") for _ in range(2 * READY_SLOTS)]
         self.assertEqual(used.intersection(networks), set())
         self.assertLess(len(set(networks)), len(networks))
 
-    def network_of_next(self, faasd, address):
+    def network_of_next(self, faasd, address, program):
         """Of the next container that is called."""
         with connect(address) as held:
-            pid, = faasd.log.wait_until(faasd.containers, "no container runs")
+            pid, = faasd.log.wait_until(
+                lambda: [pid for pid in faasd.containers() if machine.command_of(pid) == program],
+                "no container runs")
             done = subprocess.run(["nsenter", "--target", str(pid), "--net", sys.executable, "-c",
                                    COOKIE], capture_output=True, text=True, check=True)
             held.sendall(REQUEST)
