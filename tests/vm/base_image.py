@@ -18,7 +18,7 @@ from pathlib import Path
 from docker_engine import Unavailable, cache_directory, locked, program
 
 # What the machine needs beyond a minimal Debian; the libraries of faasd come from its binaries.
-PACKAGES = ("dbus", "kmod", "python3", "runc", "systemd", "systemd-sysv", "udev")
+PACKAGES = ("busybox-static", "dbus", "kmod", "python3", "runc", "systemd", "systemd-sysv", "udev")
 KERNELS = {"debian": "linux-image-cloud-amd64", "ubuntu": "linux-image-virtual"}
 COMPONENTS = {"debian": "main", "ubuntu": "main,universe"}
 # Only what brings the root file system up: with all modules, unpacking them takes seconds.
